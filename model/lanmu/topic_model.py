@@ -1,0 +1,318 @@
+"""The trained model: labels, probabilities, decisions and explanations for texts."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lanmu.features import (
+    Block,
+    Floats,
+    Ints,
+    Rows,
+    Vocabulary,
+    blocks,
+    count,
+    ngrams,
+    scores,
+    smoothed_idf,
+    tfidf,
+)
+from lanmu.words import Cut, cutter
+
+OTHER = "other"
+"""The label that means none of the topics, in a model that has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What the model says of one text.
+
+    `label` is the most probable topic at or above its threshold; where there is none it is
+    "other", or None in a model without that label. `probability` is the label's, None where the
+    text gave no evidence. `topics` are all topics at or above their thresholds, most probable
+    first, and `reason` says why there is no answer.
+    """
+
+    label: str | None
+    probability: float | None
+    topics: tuple[str, ...]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A word of the text, `text[start:end]`, and its share of the score in log-odds."""
+
+    start: int
+    end: int
+    text: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a text scores as it does for a label: `score` = `intercept` + the spans' weights."""
+
+    label: str
+    score: float
+    intercept: float
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class TopicModel:
+    """A topic classifier that is ready to label texts.
+
+    The score of a label is the log-odds of that label against the rest, linear in the TF-IDF row
+    of the text: `row @ coefficients[k] + intercepts[k]`. The labels' scores are independent, so
+    that a text can be above the threshold of several.
+
+    Attributes
+    ----------
+    labels
+        In alphabetical order.
+    vocabulary
+        The features, numbered.
+    document_frequencies
+        In how many of the `n_texts` training texts each feature is, shape (n_features,).
+    coefficients
+        Of float16 precision, shape (n_labels, n_features).
+    intercepts, thresholds
+        Shape (n_labels,). A threshold is a probability: of the label against the rest.
+    ngram_weight
+        What n-grams weigh against words.
+    user_words
+        Words that this model adds to jieba's dictionary.
+    card
+        What is known of its training, for people to read: any JSON object.
+
+    Examples
+    --------
+    >>> from lanmu import load_model
+    >>> model = load_model()
+    >>> model.predict(["今年供热季提前三天点火，换热站已完成注水打压。"])
+    ['heating']
+    """
+
+    labels: tuple[str, ...]
+    vocabulary: Vocabulary
+    document_frequencies: NDArray[np.int32]
+    n_texts: int
+    coefficients: NDArray[np.float32]
+    intercepts: Floats
+    thresholds: Floats
+    ngram_weight: float = 1.0
+    user_words: tuple[str, ...] = ()
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _cut(self) -> Cut:
+        return cutter(self.user_words)
+
+    @cached_property
+    def _idf(self) -> Floats:
+        idf = smoothed_idf(self.document_frequencies, self.n_texts)
+        idf[self.vocabulary.first_ngram :] *= self.ngram_weight
+        return idf
+
+    def __post_init__(self) -> None:
+        """Build what labelling needs before a caller starts threads or forks."""
+        self.vocabulary.prepare()
+        _ = self._cut, self._idf
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the fields alone: a cutter can't travel, and is built again."""
+        return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+    def _rows(self, block: Block) -> Rows:
+        return tfidf(count(block, self.vocabulary, self._cut), self._idf)
+
+    def _scores(self, texts: Iterable[str]) -> tuple[Floats, Ints]:
+        """Return the scores (n_texts, n_labels), and how many known features each text has."""
+        parts = [(np.empty((0, len(self.labels))), np.empty(0, np.int64))]
+        for block in blocks(_checked(texts)):
+            rows = self._rows(Block.of(block))
+            parts.append((scores(rows, self.coefficients), np.diff(rows.starts)))
+        all_scores, n_known = map(np.concatenate, zip(*parts, strict=True))
+        return all_scores + self.intercepts, n_known
+
+    def decision_function(self, texts: Iterable[str]) -> Floats:
+        """Return each label's log-odds against the rest, shape (n_texts, n_labels)."""
+        return self._scores(texts)[0]
+
+    def predict_proba(self, texts: Iterable[str]) -> Floats:
+        """Return the probability of each label for each text.
+
+        Parameters
+        ----------
+        texts
+            Any number of str.
+
+        Returns
+        -------
+        Shape (n_texts, n_labels), in the order of `labels`; each row sums to 1: the labels' own
+        probabilities, 1 / (1 + exp(-score)), scaled. A text with no feature that the model knows
+        has the same probability for every label.
+
+        Raises
+        ------
+        TypeError
+            `texts` is one str, or holds something other than str.
+        """
+        return self._normalised(*self._scores(texts))
+
+    def _normalised(self, label_scores: Floats, n_known: Ints) -> Floats:
+        log_odds = np.where(n_known[:, None] > 0, label_scores, 0.0)
+        log_probability = -np.logaddexp(0.0, -log_odds)
+        shares = np.exp(log_probability - log_probability.max(axis=1, keepdims=True))
+        normalised: Floats = shares / shares.sum(axis=1, keepdims=True)
+        return normalised
+
+    def predict(self, texts: Iterable[str]) -> list[str | None]:
+        """Return each text's most probable label, whatever the thresholds.
+
+        A text with no feature that the model knows gets "other", or None in a model without it.
+
+        Raises
+        ------
+        TypeError
+            `texts` is one str, or holds something other than str.
+        """
+        label_scores, n_known = self._scores(texts)
+        best = label_scores.argmax(axis=1)
+        return [
+            self.labels[k] if known else self._fallback
+            for k, known in zip(best, n_known, strict=True)
+        ]
+
+    @property
+    def _fallback(self) -> str | None:
+        return OTHER if OTHER in self.labels else None
+
+    def label(self, texts: Iterable[str]) -> list[Labelled]:
+        """Return what the model says of each text, by its thresholds.
+
+        Raises
+        ------
+        TypeError
+            `texts` is one str, or holds something other than str.
+
+        Examples
+        --------
+        >>> from lanmu import load_model
+        >>> load_model().label(["，。"])
+        [Labelled(label='other', probability=None, topics=(),
+                  reason='no word or character that the model knows')]
+        """
+        texts = list(_checked(texts))
+        label_scores, n_known = self._scores(texts)
+        probabilities = self._normalised(label_scores, n_known)
+        rows = zip(texts, label_scores, probabilities, n_known, strict=True)
+        return [self._answer(*row) for row in rows]
+
+    def _answer(
+        self, text: str, label_scores: Floats, probabilities: Floats, n_known: int
+    ) -> Labelled:
+        if not n_known:
+            reason = "no word or character that the model knows" if text.strip() else "no text"
+            return Labelled(self._fallback, None, (), reason)
+        probability = dict(zip(self.labels, probabilities.tolist(), strict=True))
+        falling = np.argsort(-label_scores, kind="stable")
+        accepted = _probability(label_scores) >= self.thresholds
+        topics = tuple(self.labels[k] for k in falling if accepted[k] and self.labels[k] != OTHER)
+        if topics:
+            return Labelled(topics[0], probability[topics[0]], topics)
+        best = self.labels[falling[0]]
+        if best == OTHER:
+            return Labelled(OTHER, probability[OTHER], ())
+        reason = f"no topic reaches its threshold; the nearest is {best}"
+        return Labelled(self._fallback, probability[self._fallback or best], (), reason)
+
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """Return how much each word of a text adds to the score of a label.
+
+        What a feature adds is parted equally among the places where it stands in the text, and
+        there among the characters that it covers; a span collects the characters of one word.
+
+        Parameters
+        ----------
+        text
+            One text.
+        label
+            The label to explain; the most probable one if None.
+
+        Raises
+        ------
+        ValueError
+            The model has no such label.
+
+        Examples
+        --------
+        >>> from lanmu import load_model
+        >>> why = load_model().explain("供热管网打压试水")
+        >>> abs(why.score - why.intercept - sum(span.weight for span in why.spans)) < 1e-6
+        True
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"explain takes one str, not {type(text).__name__}")
+        if label is not None and label not in self.labels:
+            raise ValueError(f"{label!r} is none of the model's labels: {', '.join(self.labels)}")
+        block = Block.of([text])
+        rows = self._rows(block)
+        label_scores = scores(rows, self.coefficients)[0] + self.intercepts
+        k = self.labels.index(label) if label is not None else int(label_scores.argmax())
+        added = np.zeros(len(self.vocabulary))
+        added[rows.features] = rows.values * self.coefficients[k].take(rows.features)
+        spans = self._spans(text, block, added)
+        return Explanation(self.labels[k], float(label_scores[k]), float(self.intercepts[k]), spans)
+
+    def _spans(self, text: str, block: Block, added: Floats) -> tuple[Span, ...]:
+        """Part what each feature adds among the words of a block that holds one text."""
+        words, at = block.words(self._cut)
+        edges = np.cumsum([0, *map(len, words)])
+        places = [(self.vocabulary.of_words(words), at[edges[:-1]], np.diff(edges))]
+        for n, (number, starts) in enumerate(ngrams(block, self.vocabulary), 1):
+            feature = number + self.vocabulary.first_ngram
+            places.append((feature, starts, np.full(len(feature), n)))
+        feature, start, length = map(np.concatenate, zip(*places, strict=True))
+        known = np.flatnonzero(feature >= 0)
+        feature, start, length = feature[known], start[known], length[known]
+        times = np.bincount(feature, minlength=len(added))
+        share = added[feature] / times[feature] / length
+        character = np.zeros(len(block.codes))
+        for offset in range(length.max(initial=0)):
+            covered = np.flatnonzero(length > offset)
+            np.add.at(character, start[covered] + offset, share[covered])
+        spans = []
+        for word, (edge, next_edge) in zip(words, pairwise(edges), strict=True):
+            if not word.isspace():
+                first, last = at[edge], at[next_edge - 1]
+                begin, end = int(block.origin[first]), int(block.origin[last]) + 1
+                weight = float(character[first : last + 1].sum())
+                spans.append(Span(begin, end, text[begin:end], weight))
+        return tuple(sorted(spans, key=lambda span: span.start))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one file, wholly or not at all; see `lanmu.model_file`."""
+        from lanmu.model_file import save_model  # noqa: PLC0415 - model_file builds on this module
+
+        save_model(self, path)
+
+
+def _probability(log_odds: Floats) -> Floats:
+    return 0.5 * (1.0 + np.tanh(0.5 * log_odds))  # the logistic function, with no overflow
+
+
+def _checked(texts: Iterable[str]) -> Iterator[str]:
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"texts must be an iterable of str, not one {type(texts).__name__}: [text]")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"texts[{i}] must be a str, not {type(text).__name__}: {text!r:.60}")
+        yield text
