@@ -41,7 +41,7 @@ def saved(model, tmp_path_factory):
 
 @pytest.fixture
 def load(tmp_path):
-    """Load a model from bytes, or check that a refusal names the file."""
+    """Load a model from bytes, or check that a refusal names the file, and give the rest of it."""
 
     def load(data):
         path = tmp_path / "attack.lanmu"
@@ -49,8 +49,9 @@ def load(tmp_path):
         try:
             return load_model(path)
         except ModelFileError as error:
-            assert str(error).startswith(f"{path}: ")  # noqa: PT017
-            raise
+            where, what = str(error)[: len(f"{path}: ")], str(error)[len(f"{path}: ") :]
+            assert where == f"{path}: "
+            raise ModelFileError(what) from error  # so that what a test expects is not in the path
 
     return load
 
@@ -196,6 +197,13 @@ def test_saving_twice_gives_the_same_bytes(model, saved, tmp_path):
     assert (tmp_path / "again.lanmu").read_bytes() == saved
     load_model(tmp_path / "again.lanmu").save(tmp_path / "again.lanmu")
     assert (tmp_path / "again.lanmu").read_bytes() == saved
+
+
+def test_the_order_in_which_a_card_was_written_changes_no_byte(model, tmp_path):
+    cards = {"made": {"a": 1, "b": 2}, "by": "me"}, {"by": "me", "made": {"b": 2, "a": 1}}
+    for number, card in enumerate(cards):
+        replace(model, card=card).save(tmp_path / f"{number}.lanmu")
+    assert (tmp_path / "0.lanmu").read_bytes() == (tmp_path / "1.lanmu").read_bytes()
 
 
 def test_a_file_is_a_zip_of_plainly_stored_members_that_numpy_can_read(saved):
@@ -503,25 +511,29 @@ def patched_records(data, name, offset, new):
 
 
 RECORDS = {  # offsets within a record of the directory: flags 8, method 10, sizes 20 and 24
-    "encrypted": (8, struct.pack("<H", 1)),
-    "of a later version": (6, struct.pack("<H", 99)),
-    "deflated, it says": (10, struct.pack("<H", 8)),
-    "by an unknown method": (10, struct.pack("<H", 77)),
-    "4 GB, it says": (20, struct.pack("<II", 2**32 - 2, 2**32 - 2)),
-    "two sizes": (24, struct.pack("<I", 2**31)),
-    "elsewhere": (42, struct.pack("<I", 2**31)),
-    "with another name, flagged as UTF-8, that is none": (8, struct.pack("<H", 0x800)),
+    "encrypted": (8, struct.pack("<H", 1), "not stored plainly"),
+    "of a later version": (6, struct.pack("<H", 99), "archive"),
+    "deflated, it says": (10, struct.pack("<H", 8), "not stored plainly"),
+    "by an unknown method": (10, struct.pack("<H", 77), "not stored plainly"),
+    "4 GB, it says": (20, struct.pack("<II", 2**32 - 2, 2**32 - 2), "larger than the file"),
+    "two sizes": (24, struct.pack("<I", 2**31), "two sizes"),
+    "elsewhere": (42, struct.pack("<I", 2**31), "archive"),
 }
 
 
 @pytest.mark.parametrize("attack", RECORDS)
 def test_a_member_that_is_not_stored_plainly_is_refused(saved, load, monkeypatch, attack):
-    data = patched_records(saved, "df.npy", *RECORDS[attack])
-    if "name" in attack:
-        data = patched_records(data, "df.npy", 46, b"\xff\xfe")
+    offset, new, says = RECORDS[attack]
+    data = patched_records(saved, "df.npy", offset, new)
     refuse_arrays(monkeypatch)
-    with pytest.raises(ModelFileError):
+    with pytest.raises(ModelFileError, match=says):
         load(data)
+
+
+def test_a_name_that_says_it_is_utf_8_and_is_not_is_refused(saved, load):
+    flagged = patched_records(saved, "df.npy", 8, struct.pack("<H", 0x800))
+    with pytest.raises(ModelFileError):
+        load(patched_records(flagged, "df.npy", 46, b"\xff\xfe"))
 
 
 @pytest.mark.parametrize("offset", [2**32, 2**63 - 1, 2**63, 2**64 - 1])
@@ -720,9 +732,10 @@ def test_wrong_words_are_refused(saved, load, change):
 
 
 def test_words_without_their_last_line_end_are_refused(saved, load):
-    blob = array_of(saved, "words")[:-1]
-    with pytest.raises(ModelFileError, match="words"):
-        load(with_members(saved, words=npy(blob)))
+    *others, last = array_of(saved, "words").tobytes().decode().splitlines()
+    blob = "".join(f"{word}\n" for word in [*others, last[0]]) + last  # with as many line ends
+    with pytest.raises(ModelFileError, match="its words"):
+        load(with_members(saved, words=npy(np.frombuffer(blob.encode(), np.uint8))))
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,18 @@ def test_the_idf_weighs_a_rare_word_more():
     assert model.decision_function(["湿地供热"])[0, 0] == pytest.approx(score, abs=1e-12)
 
 
+def test_the_weight_of_n_grams_is_against_words():
+    keys = np.array(sorted(map(ord, "供热")), np.uint64)
+    model = handmade(
+        vocabulary=Vocabulary(("供热",), keys, max_ngram=1),
+        document_frequencies=np.array([2, 2, 2], np.int32),
+        coefficients=np.array([[1, 0, 0], [0, 1, 0], [0, 1, 1]], np.float32),
+        ngram_weight=2.0,
+    )  # all idf are 1, so that the row is (1, 2, 2) / 3
+    scores = model.decision_function(["供热"])
+    np.testing.assert_allclose(scores, [[1 / 3, 2 / 3, 4 / 3]], rtol=0, atol=1e-12)
+
+
 def test_probabilities_are_the_logistic_of_the_scores_scaled_to_sum_to_one():
     yes, no = logistic(3), logistic(-3)
     expected = np.array([[no, yes, no]]) / (yes + 2 * no)

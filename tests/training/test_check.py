@@ -1,13 +1,11 @@
 """What would spoil training is found, by file and line, and ordinary Chinese is left alone."""
 
 import json
-import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanmu.cli import main
 from lanmu_training import Example, LabeledData, check
 
 HEATING = (
@@ -292,21 +290,6 @@ def test_some_latin_letters_numbers_and_rare_characters_are_chinese(text):
 
 
 # the command
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `lanmu` and return its exit status, output and errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lanmu", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as left:
-            return left.code, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

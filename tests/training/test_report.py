@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from lanmu import LanmuError
-from lanmu.cli import main
 from lanmu_training import (
     Example,
     LabeledData,
@@ -285,21 +284,6 @@ def test_without_matplotlib_what_to_install_is_said_and_nothing_written(finished
 
 
 # the command
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `lanmu` and return its exit status, output and errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lanmu", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as left:
-            return left.code, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ import importlib
 import itertools
 import json
 import random
-import sys
 
 import pytest
 
 from lanmu import load_model
-from lanmu.cli import main
 from lanmu_training import (
     Example,
     LabeledData,
@@ -153,21 +151,6 @@ def test_tune_judges_as_train_does():
 
 
 # the commands
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run `lanmu` and return its exit status, output and errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["lanmu", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as left:
-            return left.code, *capsys.readouterr()
-        return 0, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
