@@ -60,7 +60,7 @@ def _kinds() -> NDArray[np.uint8]:
 _KINDS = _kinds()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Rows:
     """Sparse rows: row i has `values[starts[i]:starts[i + 1]]` at those `features`, ascending."""
 
@@ -69,7 +69,7 @@ class Rows:
     values: Floats
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Block:
     """Normalised texts in one array, a newline after each.
 
@@ -131,7 +131,7 @@ class FeatureNumbers(Protocol):
     def of_longer(self, ngrams: Numbers, characters: Numbers) -> Numbers: ...  # noqa: D102
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Vocabulary:
     r"""The features of a model: words in order, then n-grams in order, as keys of code points.
 

@@ -65,7 +65,7 @@ class Explanation:
     spans: tuple[Span, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TopicModel:
     """A topic classifier that is ready to label texts.
 
