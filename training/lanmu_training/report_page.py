@@ -194,7 +194,7 @@ def _draw_curve(curve: Sequence[tuple[float, float]]) -> Figure:
         axes.annotate(
             f"{f1:.3f}", (100 * share, f1), (0, 7), textcoords="offset points", ha="center"
         )
-    axes.margins(y=0.35)
+    axes.margins(x=0.1, y=0.35)
     axes.set_xlabel("% of the data")
     axes.set_ylabel("macro-F1")
     return figure
