@@ -32,16 +32,17 @@ def settings_of(folder: Path) -> dict:
     return json.loads((folder / "settings.json").read_text(encoding="utf-8"))["settings"]
 
 
-def fitted(data: LabeledData, labels: list[str], rows: np.ndarray, settings: dict) -> TopicModel:
+def fitted(
+    data: LabeledData, group: np.ndarray, labels: list[str], rows: np.ndarray, settings: dict
+) -> TopicModel:
     """Train on some rows with the labels given."""
-    texts, group = np.array(data.texts, dtype=object), groups(data)
+    texts = np.array(data.texts, dtype=object)
     classifier = TopicClassifier(**settings)
     return classifier.fit(texts[rows], np.array(labels)[rows], group[rows]).to_model()
 
 
-def share_of_groups(data: LabeledData, share: float) -> np.ndarray:
+def share_of_groups(group: np.ndarray, share: float) -> np.ndarray:
     """Return the rows of a random share of the articles."""
-    group = groups(data)
     order = np.random.default_rng(0).permutation(group.max() + 1)
     return np.flatnonzero(np.isin(group, order[: round(share * len(order))]))
 
@@ -78,10 +79,11 @@ def main() -> None:
     parser.add_argument("--labeled", type=Path, default=Path("labeled"))
     options = parser.parse_args()
     data, settings = read_labeled(options.labeled), settings_of(options.labeled)
+    group = groups(data)
     news = read_labeled(options.data / "dev" / "news.jsonl")
     results: dict = {"paragraphs": len(data), "settings": settings, "learning_curve": []}
     for share in SHARES:
-        model = fitted(data, data.labels, share_of_groups(data, share), settings)
+        model = fitted(data, group, data.labels, share_of_groups(group, share), settings)
         report = evaluate(news, model).as_json()
         results["learning_curve"].append({"share": share, **report})
         low, high = report["macro_f1_interval"]
@@ -91,7 +93,7 @@ def main() -> None:
     noisy = []
     for seed in range(NOISE_SEEDS):
         labels = with_noise(data.labels, NOISE, seed)
-        noisy_model = fitted(data, labels, np.arange(len(data)), settings)
+        noisy_model = fitted(data, group, labels, np.arange(len(data)), settings)
         noisy.append(evaluate(news, noisy_model).as_json()["macro_f1"])
     results["label_noise"] = {"share": NOISE, "macro_f1": noisy, "mean": float(np.mean(noisy))}
     print(f"{NOISE:.0%} of labels wrong  {np.mean(noisy):.3f}, the mean of {noisy}")
