@@ -368,6 +368,7 @@ def stages(path: str, texts: list[str]) -> Row:
     model = load_model(path)
     vocabulary, cut = model.vocabulary, cutter(model.user_words)
     idf = features.smoothed_idf(model.document_frequencies, model.n_texts)
+    weights = model.coefficients.T.copy()
     spent: dict[str, float] = defaultdict(float)
 
     def timed(stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -378,12 +379,12 @@ def stages(path: str, texts: list[str]) -> Row:
 
     for part in features.blocks(texts):
         block = timed("normalise, block", features.Block.of, part)
-        words, _ = timed("cut", block.words, cut)
-        timed("word look-up", vocabulary.of_words, words)
-        timed("n-gram look-up", lambda block: list(features.ngrams(block, vocabulary)), block)
+        ngrams = timed("n-gram look-up", features.ngrams, block, vocabulary)
+        words = timed("cut", block.words, cut)
+        timed("word look-up", vocabulary.of_words, words, ngrams)
         counts = timed("merge", features.count, block, vocabulary, cut)
         rows = timed("weigh", features.tfidf, counts, idf)
-        timed("score", features.scores, rows, model.coefficients)
+        timed("score", features.scores, rows, weights)
     spent["merge"] -= spent["cut"] + spent["word look-up"] + spent["n-gram look-up"]
     return spent
 

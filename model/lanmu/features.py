@@ -35,13 +35,14 @@ CODE_BITS = 21
 _CODES = 1 << CODE_BITS
 _BLOCK_SIZE = 1 << 15  # characters; the arrays made of them stay within a core's cache
 _BLANK, _NEWLINE = 32, 10
-_HAN, _LETTER = 1, 2
+_HAN, _LETTER, _END = 1, 2, 4  # kinds of characters
 _LETTERS = (  # letters and digits other than the dictionary's Han: code points, last included
     (0x30, 0x39), (0x61, 0x7A), (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x24F), (0x370, 0x52F),
     (0x3005, 0x3007), (0x3041, 0x3096), (0x30A1, 0x30FA), (0x3400, 0x4DBF),
     (LAST_HAN + 1, 0x9FFF), (0xAC00, 0xD7A3), (0x20000, 0x323AF),
 )  # fmt: skip
-_UNKNOWN, _END_OF_TEXT = -1, -2
+_UNKNOWN = -1
+_FEW = 400  # n-grams that a binary search finds sooner than whole-array steps of hashing
 _NUMBER_BITS = np.uint64(24)
 _NUMBERS = np.uint64((1 << 24) - 1)
 _EMPTY = np.uint64((1 << 64) - 1)
@@ -54,6 +55,7 @@ def _kinds() -> NDArray[np.uint8]:
     table[FIRST_HAN : LAST_HAN + 1] = _HAN
     for first, last in _LETTERS:
         table[first : last + 1] = _LETTER
+    table[_NEWLINE] = _END
     return table
 
 
@@ -74,8 +76,8 @@ class Block:
     """Normalised texts in one array, a newline after each.
 
     `codes` are the code points, `origin` the position of each in the original texts joined by
-    single characters, and `kinds` tell Han (1) from other letters and digits (2) and the rest (0);
-    all of shape (n_characters,).
+    single characters, and `kinds` tell Han (1), other letters and digits (2), newlines (4) and the
+    rest (0); all of shape (n_characters,).
     """
 
     codes: NDArray[np.uint32]
@@ -90,57 +92,83 @@ class Block:
         [20379, 28909, 10, 97, 10]
         """
         codes, origin = normalised_codes(" ".join([*texts, ""]))
-        ends = np.cumsum([len(text) + 1 for text in texts]) - 1
-        codes[np.searchsorted(origin, ends)] = _NEWLINE
+        ends = np.add.accumulate([len(text) + 1 for text in texts]) - 1
+        codes[origin.searchsorted(ends)] = _NEWLINE
         return cls(codes, origin, _KINDS.take(codes))
 
-    def words(self, cut: Cut) -> tuple[list[str], Ints]:
-        """Return the words, and the position in the block of each character of theirs.
+    def words(self, cut: Cut) -> "Words":
+        r"""Return the words of the Han runs, then the other runs whole.
 
-        First the words of the Han runs of all texts, then the other runs of all texts. Between
-        words stand blanks, and after each text of either pass a newline, as words of their own.
+        >>> block = Block.of(["供热abc管网", "供热"])
+        >>> words = block.words(lambda runs: ["供热", " ", "管网", "\n", "供热", "\n"])
+        >>> [word for word in words.texts if word.strip()], words.starts.take([0, 2, 4, 6]).tolist()
+        (['供热', '管网', '供热', 'abc'], [0, 5, 8, 2])
         """
-        han, han_at = self._only(_HAN)
-        words = cut(han)
+        han = self._words_of(_HAN, cut)
         if not (self.kinds == _LETTER).any():
-            return words, han_at
-        letters, letters_at = self._only(_LETTER)
-        return words + _PIECES.findall(letters), np.concatenate([han_at, letters_at])
+            return han
+        others = self._words_of(_LETTER, _PIECES.findall)
+        return Words(
+            han.texts + others.texts,
+            np.concatenate([han.starts, others.starts]),
+            np.concatenate([han.lengths, others.lengths]),
+        )
 
-    def _only(self, kind: int) -> tuple[str, Ints]:
-        """Return the runs of one kind and the newlines, with a blank after each run."""
-        kept = (self.kinds == kind) | (self.codes == _NEWLINE)
-        after_kept = np.concatenate([[False], kept[:-1]])
-        at = np.flatnonzero(kept | after_kept)
+    def _words_of(self, kind: int, cut: Cut) -> "Words":
+        """Cut the runs of one kind, with a blank after each, and a newline after each text."""
+        kept = self.kinds & (kind | _END) != 0
+        wanted = kept.copy()
+        wanted[1:] |= kept[:-1]
+        (at,) = wanted.nonzero()
         codes = np.where(kept, self.codes, _BLANK).take(at)
-        return codes.astype("<u4").tobytes().decode("utf-32-le"), at
+        texts = cut(codes.astype("<u4").tobytes().decode("utf-32-le"))
+        marked = np.frombuffer("\0".join(texts).encode("utf-32-le"), dtype="<u4")
+        (parted,) = (marked == 0).nonzero()
+        edges = np.concatenate([[0], parted - np.arange(len(parted)), [len(codes)]])
+        first = edges[:-1]
+        lengths = edges[1:] - first
+        lengths[codes.take(first) <= _BLANK] = 0
+        return Words(texts, at.take(first), lengths)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Words:
+    """Words, the position in the block where each starts, and its length, shape (n_words,).
+
+    The blanks and newlines that part runs and texts are among them, with length 0.
+    """
+
+    texts: list[str]
+    starts: Ints
+    lengths: Ints
 
 
 class FeatureNumbers(Protocol):
-    """What numbers words and n-grams, each from 0 on; -1 is unknown, and -2 a newline.
+    """What numbers words and n-grams, each from 0 on; -1 is unknown.
 
-    As a feature, an n-gram has a number that is `first_ngram` higher.
+    As a feature, an n-gram has a number that is `first_ngram` higher; all are below `size`.
     """
 
     @property
     def max_ngram(self) -> int: ...  # noqa: D102
     @property
     def first_ngram(self) -> int: ...  # noqa: D102
-    def of_words(self, words: list[str]) -> Numbers: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
+    def of_words(self, words: Words, ngrams: Numbers) -> Numbers: ...  # noqa: D102
     def of_characters(self, codes: NDArray[np.uint32]) -> Numbers: ...  # noqa: D102
     def of_longer(self, ngrams: Numbers, characters: Numbers) -> Numbers: ...  # noqa: D102
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    r"""The features of a model: words in order, then n-grams in order, as keys of code points.
+    """The features of a model: words in order, then n-grams in order, as keys of code points.
 
     With an n-gram that is longer than a character its beginning and its last character are there
     too: no text has the whole without them.
 
-    >>> vocabulary = Vocabulary(("供热",), np.array([0x4F9B], dtype=np.uint64), max_ngram=1)
-    >>> vocabulary.of_words(["供热", "停暖", "\n"]).tolist(), len(vocabulary)
-    ([0, -1, -2], 2)
+    >>> len(Vocabulary(("供热",), np.array([0x4F9B], dtype=np.uint64), max_ngram=1))
+    2
     """
 
     words: tuple[str, ...]
@@ -155,15 +183,39 @@ class Vocabulary:
         """The number of the first n-gram as a feature."""
         return len(self.words)
 
+    @property
+    def size(self) -> int:
+        """The number of features."""
+        return len(self)
+
     def prepare(self) -> None:
         """Build the look-up tables now rather than at the first look-up."""
-        _ = self._word_numbers, self._character_numbers, self._longer_numbers
+        _ = self._long_words, self._character_numbers, self._longer_numbers
 
     @cached_property
-    def _word_numbers(self) -> dict[str, int]:
-        numbers = dict(zip(self.words, range(len(self.words)), strict=True))
-        numbers["\n"] = _END_OF_TEXT
-        return numbers
+    def _short_words(self) -> tuple[int, Numbers]:
+        """Return a length up to which words are n-grams too, and the word that each n-gram is.
+
+        The latter ends with what an unknown n-gram is, so that -1 finds it.
+        """
+        lengths = np.fromiter(map(len, self.words), np.int64, len(self.words))
+        starts = np.cumsum(lengths) - lengths
+        codes = np.frombuffer("".join(self.words).encode("utf-32-le"), dtype="<u4")
+        word_of_ngram = np.full(len(self.ngrams) + 1, _UNKNOWN, np.int32)
+        for length in range(1, self.max_ngram + 1):
+            words = np.flatnonzero(lengths == length)
+            keys = np.zeros(len(words), np.uint64)
+            for offset in range(length):
+                keys = (keys << np.uint64(CODE_BITS)) | codes.take(starts.take(words) + offset)
+            if not _all_among(keys, self.ngrams):
+                return length - 1, word_of_ngram
+            word_of_ngram[np.searchsorted(self.ngrams, keys)] = words
+        return self.max_ngram, word_of_ngram
+
+    @cached_property
+    def _long_words(self) -> dict[str, int]:
+        short, _ = self._short_words
+        return {word: number for number, word in enumerate(self.words) if len(word) > short}
 
     @cached_property
     def _n_characters(self) -> int:
@@ -183,14 +235,23 @@ class Vocabulary:
         return _HashTable.of(self._pairs(beginnings, characters), self._n_characters)
 
     def _pairs(self, ngrams: NDArray[np.integer], characters: NDArray[np.integer]) -> Keys:
-        return ngrams.astype(np.uint64) * np.uint64(self._n_characters) + characters.astype(
-            np.uint64
-        )
+        return (ngrams.astype(np.int64) * self._n_characters + characters).view(np.uint64)
 
-    def of_words(self, words: list[str]) -> Numbers:
-        """Return the number of each word; -1 for an unknown word, -2 for a newline."""
-        numbers = map(self._word_numbers.get, words, itertools.repeat(_UNKNOWN))
-        return np.fromiter(numbers, np.int32, len(words))
+    def of_words(self, words: Words, ngrams: Numbers) -> Numbers:
+        """Return the number of each word; -1 for an unknown one.
+
+        A short word is found through the n-gram that begins where it starts.
+        """
+        short, word_of_ngram = self._short_words
+        (longer,) = (words.lengths > short).nonzero()
+        lengths = words.lengths.copy()
+        lengths[longer] = 0
+        of_ngrams = ngrams.take(lengths * ngrams.shape[1] + words.starts)
+        numbers: Numbers = word_of_ngram.take(of_ngrams)
+        texts = map(words.texts.__getitem__, longer.tolist())
+        found = map(self._long_words.get, texts, itertools.repeat(_UNKNOWN))
+        numbers[longer] = np.fromiter(found, np.int32, len(longer))
+        return numbers
 
     def of_characters(self, codes: NDArray[np.uint32]) -> Numbers:
         """Return the number of each code point as an n-gram; -1 for an unknown one."""
@@ -198,7 +259,12 @@ class Vocabulary:
 
     def of_longer(self, ngrams: Numbers, characters: Numbers) -> Numbers:
         """Return the numbers of n-grams with a character more; -1 for an unknown one."""
-        return self._longer_numbers.find(self._pairs(ngrams, characters))
+        if len(ngrams) > _FEW:
+            return self._longer_numbers.find(self._pairs(ngrams, characters))
+        keys = (self.ngrams.take(ngrams) << np.uint64(CODE_BITS)) | self.ngrams.take(characters)
+        places = self.ngrams.searchsorted(keys)
+        known = self.ngrams.take(places, mode="clip") == keys
+        return np.where(known, places, _UNKNOWN).astype(np.int32, copy=False)
 
 
 def are_ngrams(keys: Keys, max_ngram: int) -> bool:
@@ -259,15 +325,17 @@ class _HashTable:
     def find(self, keys: Keys) -> Numbers:
         slots = self._first_slots(keys)
         entries = self.entries.take(slots)
-        looking = np.flatnonzero((entries >> _NUMBER_BITS != keys) & (entries != _EMPTY))
+        keys = keys << _NUMBER_BITS
+        found = entries ^ keys  # the number, where the entry is the key's
+        looking = np.flatnonzero((found > _NUMBERS) & (entries != _EMPTY))
         while len(looking):
             slots[looking] = (slots.take(looking) + 1) % len(self.entries)
-            there = self.entries.take(slots.take(looking))
-            entries[looking] = there
-            on = (there >> _NUMBER_BITS != keys.take(looking)) & (there != _EMPTY)
-            looking = looking[on]
-        numbers = (entries & _NUMBERS).astype(np.int32)
-        numbers[entries == _EMPTY] = _UNKNOWN
+            entries = self.entries.take(slots.take(looking))
+            differing = entries ^ keys.take(looking)
+            found[looking] = differing
+            looking = looking[(differing > _NUMBERS) & (entries != _EMPTY)]
+        numbers = found.astype(np.int32)
+        numbers[found > _NUMBERS] = _UNKNOWN
         return numbers
 
 
@@ -285,65 +353,70 @@ def blocks(texts: Iterable[str]) -> Iterator[list[str]]:
         yield block
 
 
-def ngrams(block: Block, numbers: FeatureNumbers) -> Iterator[tuple[Numbers, Ints]]:
-    """Yield the numbers of the known n-grams and where each begins, for each n from 1."""
-    character = numbers.of_characters(np.where(block.kinds, block.codes, _NEWLINE))
-    at = np.flatnonzero(character >= 0)
-    number = character.take(at)
+def ngrams(block: Block, numbers: FeatureNumbers) -> Numbers:
+    """Return the numbers of the n-grams, shape (1 + max_ngram, n_characters).
+
+    Row n has the number of the n-gram that begins at each character, -1 where there is none that is
+    known; row 0 has none.
+    """
+    found = np.full((1 + numbers.max_ngram, len(block.codes)), _UNKNOWN, np.int32)
     for n in range(1, numbers.max_ngram + 1):
-        if n > 1:  # no place is the block's last, which is a newline
-            following = character.take(at + (n - 1))
-            on = np.flatnonzero(following >= 0)
-            longer = numbers.of_longer(number.take(on), following.take(on))
-            known = np.flatnonzero(longer >= 0)
-            number, at = longer.take(known), at.take(on.take(known))
-        yield number, at
+        if n == 1:
+            found[1] = numbers.of_characters(np.where(block.kinds, block.codes, _NEWLINE))
+            continue
+        beginning, last = found[n - 1, : 1 - n], found[1, n - 1 :]
+        (at,) = ((beginning >= 0) & (last >= 0)).nonzero()
+        found[n, at] = numbers.of_longer(beginning.take(at), last.take(at))
+    return found
 
 
 def count(block: Block, numbers: FeatureNumbers, cut: Cut) -> Rows:
     """Count the known features of each text of a block."""
-    ends = np.flatnonzero(block.codes == _NEWLINE)
-    text_at = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=-1))
-    word = numbers.of_words(block.words(cut)[0])
-    text_of_word = np.cumsum(word == _END_OF_TEXT) % len(ends)  # letters begin at text 0 again
-    known = np.flatnonzero(word >= 0)
-    features, texts = [word.take(known)], [text_of_word.take(known)]
-    for number, at in ngrams(block, numbers):
-        features.append(number + np.int32(numbers.first_ngram))
-        texts.append(text_at.take(at))
-    return _merged(np.concatenate(texts), np.concatenate(features), len(ends))
+    ngrams_at = ngrams(block, numbers)
+    words = block.words(cut)
+    word = numbers.of_words(words, ngrams_at)
+
+    (ends,) = (block.kinds == _END).nonzero()
+    bits = numbers.size.bit_length()
+    width = np.uint32 if len(ends) << bits <= 1 << 32 else np.uint64  # the narrow sort faster
+    lengths = ends - np.concatenate([[-1], ends[:-1]])
+    text = (np.arange(len(ends)) << bits).astype(width).repeat(lengths)
+    (known,) = (word >= 0).nonzero()
+    pairs = [text.take(words.starts.take(known)) | word.take(known).astype(width)]
+    for number in ngrams_at[1:]:
+        (at,) = (number >= 0).nonzero()
+        feature = number.take(at).astype(width) + width(numbers.first_ngram)
+        pairs.append(text.take(at) | feature)
+    return _merged(np.concatenate(pairs), bits, len(ends))
 
 
-def _merged(text: Ints, feature: Numbers, n_texts: int) -> Rows:
-    """Sort (text, feature) pairs and count the equal ones."""
-    bits = int(feature.max(initial=0)).bit_length()
-    pairs = (text << bits) | feature
-    if n_texts << bits <= 1 << 32:  # half the bytes sort in half the time
-        pairs = pairs.astype(np.uint32)
+def _merged(pairs: NDArray[np.unsignedinteger], bits: int, n_texts: int) -> Rows:
+    """Sort pairs of text and feature, the feature in the lowest bits, and count the equal ones."""
     pairs.sort()
-    first = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]])[: len(pairs)])
-    counts = np.diff(first, append=len(pairs))
+    differs = np.concatenate([[True], pairs[1:] != pairs[:-1]])[: len(pairs)]
+    (first,) = differs.nonzero()
+    counts = np.concatenate([first[1:], [len(pairs)]])[: len(first)] - first
     pairs = pairs.take(first).astype(np.int64)
-    starts = np.searchsorted(pairs, np.arange(n_texts + 1) << bits)
+    starts = pairs.searchsorted(np.arange(n_texts + 1) << bits)
     return Rows(starts, pairs & ((1 << bits) - 1), counts.astype(np.float64))
 
 
 def tfidf(counts: Rows, idf: Floats) -> Rows:
     """Weigh counts by (1 + ln tf) x idf and scale each row to length 1."""
     values = idf.take(counts.features)
-    repeated = np.flatnonzero(counts.values > 1)
+    (repeated,) = (counts.values > 1).nonzero()
     values[repeated] *= 1.0 + np.log(counts.values.take(repeated))
     lengths = np.sqrt(_row_sums(values * values, counts.starts))
-    values /= np.repeat(lengths, np.diff(counts.starts))
+    values /= lengths.repeat(counts.starts[1:] - counts.starts[:-1])
     return Rows(counts.starts, counts.features, values)
 
 
 def _row_sums(values: Floats, starts: Ints) -> Floats:
-    """Sum each row by itself: it has the same sum to the last bit alone and among others."""
-    sums = np.zeros(len(starts) - 1)
-    filled = np.flatnonzero(np.diff(starts))
+    """Sum each row of the last axis by itself: alone it has the same sum as among others."""
+    sums = np.zeros((*values.shape[:-1], len(starts) - 1))
+    (filled,) = (starts[1:] > starts[:-1]).nonzero()
     if len(filled):
-        sums[filled] = np.add.reduceat(values, starts.take(filled))
+        sums[..., filled] = np.add.reduceat(values, starts.take(filled), axis=-1)
     return sums
 
 
@@ -358,26 +431,27 @@ def smoothed_idf(df: NDArray[np.integer], n_texts: int) -> Floats:
 
 
 def scores(rows: Rows, weights: NDArray[np.float32]) -> Floats:
-    """Return the product of rows with weights (n_columns, n_features): (n_rows, n_columns)."""
-    columns = [
-        _row_sums(weight.take(rows.features) * rows.values, rows.starts) for weight in weights
-    ]
-    return np.stack(columns, axis=1)
+    """Return the product of rows with weights (n_features, n_columns): (n_rows, n_columns)."""
+    products = weights.take(rows.features, axis=0).T.astype(np.float64, order="C")
+    products *= rows.values
+    return _row_sums(products, rows.starts).T
 
 
 class _GrowingNumbers:
     """Feature numbers that give each new feature the next number."""
 
     first_ngram = 1 << 30
+    size = 1 << 31
 
     def __init__(self, max_ngram: int) -> None:
         self.max_ngram = max_ngram
         self.words: dict[str, int] = defaultdict(itertools.count().__next__)
-        self.words |= {" ": _UNKNOWN, "\n": _END_OF_TEXT}
+        self.words |= dict.fromkeys(" \n", _UNKNOWN)
         self.ngrams: dict[int, int] = defaultdict(itertools.count().__next__)
 
-    def of_words(self, words: list[str]) -> Numbers:
-        return np.fromiter(map(self.words.__getitem__, words), np.int32, len(words))
+    def of_words(self, words: Words, ngrams: Numbers) -> Numbers:
+        found = map(self.words.__getitem__, words.texts)
+        return np.fromiter(found, np.int32, len(words.texts))
 
     def of_characters(self, codes: NDArray[np.uint32]) -> Numbers:
         numbers = self._of_ngrams(codes.astype(np.int64))

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +115,10 @@ class TopicModel:
         return cutter(self.user_words)
 
     @cached_property
+    def _weights(self) -> NDArray[np.float32]:
+        return np.ascontiguousarray(self.coefficients.T)  # what one feature adds, side by side
+
+    @cached_property
     def _idf(self) -> Floats:
         idf = smoothed_idf(self.document_frequencies, self.n_texts)
         idf[self.vocabulary.first_ngram :] *= self.ngram_weight
@@ -124,7 +127,7 @@ class TopicModel:
     def __post_init__(self) -> None:
         """Build what labelling needs before a caller starts threads or forks."""
         self.vocabulary.prepare()
-        _ = self._cut, self._idf
+        _ = self._cut, self._idf, self._weights
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the fields alone: a cutter can't travel, and is built again."""
@@ -135,12 +138,12 @@ class TopicModel:
 
     def _scores(self, texts: Iterable[str]) -> tuple[Floats, Ints]:
         """Return the scores (n_texts, n_labels), and how many known features each text has."""
-        parts = [(np.empty((0, len(self.labels))), np.empty(0, np.int64))]
+        label_scores, n_known = [np.empty((0, len(self.labels)))], [np.empty(0, np.int64)]
         for block in blocks(_checked(texts)):
             rows = self._rows(Block.of(block))
-            parts.append((scores(rows, self.coefficients), np.diff(rows.starts)))
-        all_scores, n_known = map(np.concatenate, zip(*parts, strict=True))
-        return all_scores + self.intercepts, n_known
+            label_scores.append(scores(rows, self._weights))
+            n_known.append(rows.starts[1:] - rows.starts[:-1])
+        return np.concatenate(label_scores) + self.intercepts, np.concatenate(n_known)
 
     def decision_function(self, texts: Iterable[str]) -> Floats:
         """Return each label's log-odds against the rest, shape (n_texts, n_labels)."""
@@ -265,7 +268,7 @@ class TopicModel:
             raise ValueError(f"{label!r} is none of the model's labels: {', '.join(self.labels)}")
         block = Block.of([text])
         rows = self._rows(block)
-        label_scores = scores(rows, self.coefficients)[0] + self.intercepts
+        label_scores = scores(rows, self._weights)[0] + self.intercepts
         k = self.labels.index(label) if label is not None else int(label_scores.argmax())
         added = np.zeros(len(self.vocabulary))
         added[rows.features] = rows.values * self.coefficients[k].take(rows.features)
@@ -274,12 +277,12 @@ class TopicModel:
 
     def _spans(self, text: str, block: Block, added: Floats) -> tuple[Span, ...]:
         """Part what each feature adds among the words of a block that holds one text."""
-        words, at = block.words(self._cut)
-        edges = np.cumsum([0, *map(len, words)])
-        places = [(self.vocabulary.of_words(words), at[edges[:-1]], np.diff(edges))]
-        for n, (number, starts) in enumerate(ngrams(block, self.vocabulary), 1):
-            feature = number + self.vocabulary.first_ngram
-            places.append((feature, starts, np.full(len(feature), n)))
+        words = block.words(self._cut)
+        ngrams_at = ngrams(block, self.vocabulary)
+        places = [(self.vocabulary.of_words(words, ngrams_at), words.starts, words.lengths)]
+        for n, number in enumerate(ngrams_at[1:], 1):
+            at = np.flatnonzero(number >= 0)
+            places.append((number.take(at) + self.vocabulary.first_ngram, at, np.full(len(at), n)))
         feature, start, length = map(np.concatenate, zip(*places, strict=True))
         known = np.flatnonzero(feature >= 0)
         feature, start, length = feature[known], start[known], length[known]
@@ -290,9 +293,10 @@ class TopicModel:
             covered = np.flatnonzero(length > offset)
             np.add.at(character, start[covered] + offset, share[covered])
         spans = []
-        for word, (edge, next_edge) in zip(words, pairwise(edges), strict=True):
+        for word, first, last in zip(
+            words.texts, words.starts, words.starts + words.lengths - 1, strict=True
+        ):
             if not word.isspace():
-                first, last = at[edge], at[next_edge - 1]
                 begin, end = int(block.origin[first]), int(block.origin[last]) + 1
                 weight = float(character[first : last + 1].sum())
                 spans.append(Span(begin, end, text[begin:end], weight))

@@ -224,15 +224,17 @@ def test_no_feature_reaches_over_a_gap(texts):
 @settings(derandomize=True, deadline=None, max_examples=200)
 def test_each_character_of_each_word_is_at_its_place(texts):
     block = Block.of(texts)
-    words, at = block.words(cutter())
-    letters = "".join(words)
-    assert len(letters) == len(at)
+    words = block.words(cutter())
     joined = " ".join([*texts, ""])
-    for letter, place in zip(letters, at, strict=True):
-        if letter == "\n":
-            assert block.codes[place] == ord("\n")
-        elif letter != " ":
-            assert letter == chr(block.codes[place]) == normalise(joined[block.origin[place]])
+    for word, start, length in zip(words.texts, words.starts, words.lengths, strict=True):
+        if word.isspace():
+            assert length == 0
+        else:
+            assert len(word) == length
+            letters = block.codes[start : start + length].tolist()
+            assert word == "".join(map(chr, letters))
+            places = block.origin[start : start + length]
+            assert word == "".join(normalise(joined[place]) for place in places)
     lengths = np.diff(np.flatnonzero(block.codes == ord("\n")), prepend=-1) - 1
     assert lengths.tolist() == [len(normalise(text)) for text in texts]
 
@@ -254,8 +256,8 @@ def test_scores_are_the_product_of_rows_and_weights():
     table[[0, 4, 8]] = 0
     starts = np.concatenate([[0], np.cumsum((table != 0).sum(axis=1))])
     rows = Rows(starts, np.nonzero(table)[1], table[table != 0])
-    weights = rng.normal(size=(3, 40)).astype(np.float32)
-    np.testing.assert_allclose(scores(rows, weights), table @ weights.T, rtol=0, atol=1e-12)
+    weights = rng.normal(size=(40, 3)).astype(np.float32)
+    np.testing.assert_allclose(scores(rows, weights), table @ weights, rtol=0, atol=1e-12)
 
 
 def test_rows_have_length_one():
