@@ -23,9 +23,7 @@ highest, and a ratio is taken within each round. Measured are
 - training on TRAIN, preparation and saving included, and the accuracy on TEST;
 - lanmu's stages, each run by itself on the blocks of texts that lanmu makes of NEWS;
 - lanmu's time on awkward texts of 20,000 to 160,000 characters: the worst ratio of the least
-  processor times as one doubles;
-- training on 10,000 and 100,000 (--scale 1000000: and 1,000,000) titles, TRAIN and noisy copies;
-- with --memory, lanmu's peak memory over 1,000,000 paragraphs from a generator.
+  processor times as one doubles.
 
 All of it goes to benchmarks/results/speed.json. A peer that is not there is reported as not
 installed. It takes Linux or macOS, lanmu, and
@@ -216,12 +214,13 @@ PEERS = {
 
 
 def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function of this module returns in a process of its own."""
+    """Return what a function of a benchmark returns in a process of its own."""
     import json
     import subprocess
 
-    call = f"result = speed.{function.__name__}(*{arguments!r})"
-    program = f"import speed; {call}; import json; print(json.dumps(result))"
+    module = function.__module__
+    call = f"result = {module}.{function.__name__}(*{arguments!r})"
+    program = f"import {module}; {call}; import json; print(json.dumps(result))"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -257,32 +256,6 @@ def first_label(name: str, path: str, text: str, data: str) -> Row:
     predict(read(data)[0])
     figures = ("start to label, s", "imports, s", "load, ms", "first label, ms", "peak memory, MB")
     return dict(zip(figures, (labelled, *steps, peak_memory()), strict=True))
-
-
-def peak_of_many(path: str, data: str, n: int, per_call: int) -> int:
-    """Label n paragraphs of up to 40 characters from a generator; return the peak memory."""
-    predict = PEERS["lanmu"].load(path)
-    paragraphs = (text[:40] for text in cycle(read(data)[0]))
-    for _ in range(n // per_call):
-        predict(islice(paragraphs, per_call))
-    return peak_memory()
-
-
-def training_on_many(name: str, path: str, data: str, n: int) -> Row:
-    """Train on n titles: a file's and, as often as it takes, them with characters swapped."""
-    import random
-
-    dice = random.Random(0)
-    titles, labels = read(data)
-    texts = []
-    for number, title in enumerate(islice(cycle(titles), n)):
-        characters = list(title)
-        for _ in range(1 + len(title) // 10 if number >= len(titles) else 0):
-            i, j = dice.choices(range(len(title)), k=2)
-            characters[i], characters[j] = characters[j], characters[i]
-        texts.append("".join(characters))
-    taken = seconds(PEERS[name].train, texts, list(islice(cycle(labels), n)), path)
-    return {"seconds": taken, "peak_bytes": peak_memory()}
 
 
 def read(path: str | Path) -> tuple[list[str], list[str]]:
@@ -417,23 +390,6 @@ def ratios(ours: Rounds, theirs: Rounds) -> Rounds:
     return found
 
 
-def on_many(options: "argparse.Namespace", there: list[str], paths: dict[str, str]) -> Row:
-    """Measure training on many titles and labelling many paragraphs, in fresh processes."""
-    trained: Row = {}
-    for n, name in product((10_000, 100_000, 1_000_000), ("lanmu", "scikit-learn, rjieba")):
-        if n <= options.scale and name in there:
-            say(f"training on {n:,} titles: {name}")
-            arguments = (name, paths[""], str(options.titles[0]), n)
-            trained[f"{name}, {n:,}"] = in_fresh_process(training_on_many, *arguments)
-    peaks: Row = {}
-    for n, whole in product((100_000, 1_000_000) if options.memory else (), (True, False)):
-        per_call = n if whole else 10_000
-        say(f"labelling {n:,} paragraphs, {per_call:,} a call")
-        arguments = (paths["lanmu"], str(options.data), n, per_call)
-        peaks[f"{n:,}, {per_call:,} a call"] = in_fresh_process(peak_of_many, *arguments)
-    return {"training_on_many": trained, "peak_bytes_over_many": peaks}
-
-
 def measure(options: "argparse.Namespace", folder: str) -> Row:
     """Measure everything; return what goes into the results."""
     from lanmu.model_file import SHIPPED
@@ -484,7 +440,7 @@ def measure(options: "argparse.Namespace", folder: str) -> Row:
         "ratios": {name: ratios(peers["lanmu"], peers[name]) for name in there[2:]},
         "stages": alternate("stages", rounds, ["lanmu"], lambda _: stages(paths["lanmu"], texts)),
         "doubling": doubling(predict["lanmu"], texts, rounds),
-    } | on_many(options, there, paths)
+    }
 
 
 def machine() -> Row:
@@ -548,12 +504,6 @@ def report(results: Row) -> str:
     lines += [f"{name:22}{stage['median'] / whole:26.1%}" for name, stage in spent.items()]
     lines.append("\nlanmu on awkward text, worst ratio of a doubling")
     lines += [f"{kind:22}{row['worst ratio']:26.2f}" for kind, row in results["doubling"].items()]
-    lines.append("\ntraining on many titles")
-    for name, row in results["training_on_many"].items():
-        lines.append(f"{name:32}{row['seconds']:14.1f} s{row['peak_bytes'] / 1e6:14,.0f} MB")
-    lines.append("\nlanmu's peak memory over many paragraphs")
-    for name, peak in results["peak_bytes_over_many"].items():
-        lines.append(f"{name:32}{peak / 1e6:14,.0f} MB")
     lines.append(table("lanmu is better, times", results["ratios"]))
     if "rjieba alone" in results["ratios"]:
         share = cell(results["ratios"]["rjieba alone"]["labelling, MB/s"])
@@ -580,8 +530,6 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one setting of fastText's")
-    parser.add_argument("--memory", action="store_true", help="label a million paragraphs")
-    parser.add_argument("--scale", type=int, default=100_000, help="most titles to train on")
     options = parser.parse_args()
     if not read(options.labeled)[0]:
         parser.error(f"{options.labeled} has no labelled paragraphs: give --labeled")

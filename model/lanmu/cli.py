@@ -18,7 +18,7 @@ from lanmu.output import FORMATS, Record, explained, labelled_record, outlined, 
 from lanmu.text import decode, paragraphs
 
 if TYPE_CHECKING:
-    from lanmu_training import Report
+    from lanmu_training import LabeledData, Report
 
 _model_option = click.option(
     "--model", "model_path", metavar="FILE", help="A model of yours; else the four-topic model."
@@ -93,10 +93,17 @@ def explain(text: str, label_name: str | None, model_path: str | None) -> None:
 @click.option("-o", "--output", required=True, metavar="FILE", help="Where the model goes.")
 @click.option("--settings", metavar="FILE", help="JSON that `lanmu tune` wrote.")
 @click.option("--about", metavar="FILE", help="JSON object for the model's card.")
+@click.option("--test", metavar="FILE", help="Judge the model on these paragraphs, too.")
 @_format_option
-def train(data: str, output: str, settings: str | None, about: str | None, form: str) -> None:
-    """Train a model on the labelled paragraphs of DATA, a JSONL file or a folder of them."""
-    from lanmu_training import read_labeled  # noqa: PLC0415 - scikit-learn takes over a second
+def train(
+    *, data: str, output: str, settings: str | None, about: str | None, test: str | None, form: str
+) -> None:
+    """Train a model on the labelled paragraphs of DATA, a JSONL file or a folder of them.
+
+    Paragraphs of --test that are near-duplicates of DATA's are told, and left out of its scores.
+    """
+    from lanmu_training import evaluate as judge  # noqa: PLC0415 - scikit-learn takes over a second
+    from lanmu_training import read_labeled  # noqa: PLC0415
     from lanmu_training import train as train_model  # noqa: PLC0415
 
     _check_output(output)
@@ -105,6 +112,7 @@ def train(data: str, output: str, settings: str | None, about: str | None, form:
     if not isinstance(chosen, dict):
         raise LanmuError(f"{settings}: its field 'settings' is {chosen!r:.60}; write an object")
     labeled = read_labeled(data)
+    tested = _without_copies(labeled, read_labeled(test)) if test else None
     _progress(f"training on {len(labeled)} paragraphs")
     try:
         model = train_model(labeled, about=told, **chosen)
@@ -119,6 +127,25 @@ def train(data: str, output: str, settings: str | None, about: str | None, form:
         low, high = held_out["macro_f1_interval"]
         click.echo(f"macro-F1 {held_out['macro_f1']:.3f} ({low:.3f} to {high:.3f}), held out")
         click.echo(f"{output}: {Path(output).stat().st_size / 1e6:.1f} MB")
+    if tested is not None:
+        if form == "table":
+            click.echo(f"\n{test}:")
+        _echo_report(judge(tested, model), form)
+
+
+def _without_copies(labeled: "LabeledData", test: "LabeledData") -> "LabeledData":
+    """Leave out the test paragraphs that training would give away, and tell which."""
+    from lanmu_training import LabeledData  # noqa: PLC0415
+    from lanmu_training.leakage import copies  # noqa: PLC0415
+
+    found = {pair.second: pair for pair in copies(labeled.texts, test.texts)}
+    for pair in found.values():
+        where, of = test.examples[pair.second].source, labeled.examples[pair.first].source
+        click.echo(f"lanmu: {where}: {pair.similarity:.0%} alike with {of}; left out", err=True)
+    left = tuple(example for k, example in enumerate(test) if k not in found)
+    if not left:
+        raise LanmuError("--test: every paragraph is a near-duplicate of a training one")
+    return LabeledData(left)
 
 
 @commands.command()

@@ -365,6 +365,26 @@ def test_train_takes_one_file_and_prints_jsonl(lanmu, tmp_path):
     assert [(row["label"], row["support"]) for row in rows] == [("供热", 4), ("生态环境", 4)]
 
 
+def test_train_judges_on_a_test_file_without_the_copies_in_it(lanmu, tmp_path):
+    folder = write_labeled(tmp_path / "labeled")
+    first = sorted(folder.iterdir())[0]
+    copied = json.loads(first.read_text("utf-8").splitlines()[0])
+    new = {"text": "换热站昨夜抢修，暖气片今早热了", "label": "供热"}  # a heat station was mended
+    test = tmp_path / "test.jsonl"
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in (new, copied)]
+    test.write_text("".join(lines), encoding="utf-8")
+    arguments = ("train", folder, "-o", tmp_path / "mine.lanmu", "--test", test)
+    code, out, err = lanmu(*arguments)
+    assert code == 0
+    assert err == f"lanmu: {test}:2: 100% alike with {first}:1; left out\n"
+    scores = out.split(f"\n{test}:\n")[1].splitlines()
+    assert scores[1].split() == ["供热", "1.0", "1.0", "1.0", "1"]
+    test.write_text(lines[1], encoding="utf-8")
+    code, out, err = lanmu(*arguments)
+    assert (code, out) == (2, "")
+    assert "every paragraph is a near-duplicate" in err.splitlines()[-1]
+
+
 def test_train_refuses_at_once_to_write_where_it_cannot(lanmu, tmp_path, monkeypatch):
     def too_late(*_, **__):
         raise AssertionError("it trained first")

@@ -514,6 +514,23 @@ def test_text_about_something_else_gets_no_label_where_none_says_other(fitted):
     assert [labelled.label for labelled in fitted.to_model().label(about_shares)] == [None] * 3
 
 
+KINDS = ["湿地", "暖气", "低保", "林场", "河水"]  # wetland, radiators, allowance, tree farm, river
+MANY = [(word, frame) for word in KINDS for frame in FRAMES]
+
+
+def test_of_very_many_texts_two_folds_and_some_novel_ones_are_enough():
+    texts = [f"{frame.format(word)}{i}" for i in range(1400) for word, frame in MANY]
+    labels = [word for _ in range(1400) for word, _ in MANY]
+    classifier = TopicClassifier().fit(texts, labels)
+    assert len(texts) > 20_000
+    held_out = classifier.classes_[classifier.held_out_scores_.argmax(axis=1)]
+    assert (held_out == labels).all()
+    model = classifier.to_model()
+    answers = model.label([frame.format("股市") for frame in FRAMES])  # the stock market
+    assert [answer.label for answer in answers] == [None] * 3
+    assert model.label(["记者来到湿地采访"])[0].label == "湿地"
+
+
 NONSENSE = [chr(0x5000 + 3 * i) + chr(0x5001 + 3 * i) for i in range(40)]
 TWINS = [word * times for word in NONSENSE for times in (2, 3)]
 TWIN_LABELS = [label for i in range(40) for label in ["ab"[i * i % 7 % 2]] * 2]

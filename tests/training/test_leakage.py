@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lanmu.text import normalise
 from lanmu_training import Example, LabeledData
-from lanmu_training.leakage import NearDuplicate, folds, grams, groups, near_duplicates
+from lanmu_training.leakage import NearDuplicate, copies, folds, grams, groups, near_duplicates
 
 ALPHABET = "供热站ab， \u3000"  # few characters, so that texts share many 5-grams
 
@@ -91,6 +91,15 @@ def test_two_hundred_planted_copies_are_found_among_five_thousand_texts():
         texts.append(copy)
     found = [(pair.first, pair.second, pair.similarity) for pair in near_duplicates(texts)]
     assert found == sorted(planted)
+
+
+def test_copies_across_two_files_are_each_told_once_with_what_they_are_most_like():
+    repaired = "供热站昨夜抢修完毕"  # the heat station was mended last night
+    train = [repaired, f"{repaired}了吗", "湿地里飞来一群白鹭"]  # was it?; egrets
+    test = ["今年新米上市", f"{repaired}了", f" {repaired} 了", "湿地里飞来一群白鹭。"]
+    found = [(pair.first, pair.second) for pair in copies(train, test)]
+    assert found == [(1, 1), (1, 2), (2, 3)]
+    assert copies(train, []) == copies([], test) == []
 
 
 def test_a_hundred_versions_of_one_text_are_paired_each_with_each():

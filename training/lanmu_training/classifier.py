@@ -22,6 +22,8 @@ from lanmu.topic_model import OTHER
 from lanmu.words import HAN_RUN, cutter
 from lanmu_training.leakage import folds
 
+_FOLDS, _FOLDS_OF_MANY = 5, 2
+_MANY = 20_000  # texts, of which half say of the other half what all but a fifth would
 _NOVELTY_PARTS, _FEWEST_FOR_NOVELTY = 5, 3
 _LEAST_SLOPE = 1e-3  # a label that held-out texts speak against still gets a rising probability
 
@@ -33,8 +35,9 @@ class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     first scaled by what they tell of the label: (1 - ratio_weight) + ratio_weight x |r|, where r
     is the log-count ratio of naive Bayes (Wang and Manning 2012, "Baselines and Bigrams"). The
     ratios themselves make a second machine. Platt's scaling (1999), fitted on the margins of
-    held-out texts, weighs the two, alike for all labels, and makes log-odds of their margins. All
-    of it is folded into one matrix of coefficients.
+    texts held out in five folds (two, of more than 20,000 texts), weighs the two, alike for all
+    labels, and makes log-odds of their margins. All of it is folded into one matrix of
+    coefficients.
 
     Parameters
     ----------
@@ -254,7 +257,8 @@ class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Floats:
         """Return each text's margins by machines trained on the other folds."""
         margins = np.empty((counts.shape[0], len(self.classes_), 2))
-        for train, test in folds(target, groups):
+        n_folds = _FOLDS if len(target) <= _MANY else _FOLDS_OF_MANY
+        for train, test in folds(target, groups, n_folds):
             machines = self._machines(counts[train], target[train])
             margins[test] = machines.margins(counts[test])
         return margins
@@ -268,6 +272,9 @@ class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_labels = len(self.classes_)
         if OTHER in self.classes_ or n_labels < _FEWEST_FOR_NOVELTY:
             return np.empty((0, n_labels, 2))
+        if len(target) > _MANY:
+            drawn = np.sort(np.random.default_rng(0).choice(len(target), _MANY, replace=False))
+            counts, target = counts[drawn], target[drawn]
         parts = []
         for left_out in np.array_split(np.arange(n_labels), min(_NOVELTY_PARTS, n_labels)):
             novel = np.isin(target, left_out)

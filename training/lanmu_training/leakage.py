@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from lanmu.features import Ints
 from lanmu.text import normalise
@@ -59,6 +59,26 @@ def near_duplicates(texts: Sequence[str]) -> list[NearDuplicate]:
             similarity[near].tolist(),
         )
     return sorted(pairs, key=lambda pair: (pair.first, pair.second))
+
+
+def copies(train: Sequence[str], test: Sequence[str]) -> list[NearDuplicate]:
+    """Return the pairs of a training text, `first`, and a test text, `second`, that are alike.
+
+    Each test text is there at most once, with the training text that it is most like.
+
+    >>> copies(["供热站昨夜抢修完毕"], ["湿地里飞来一群白鹭", "供热站昨夜抢修完毕。"])
+    [NearDuplicate(first=0, second=1, similarity=0.833...)]
+    """
+    n, found = len(train), dict[int, NearDuplicate]()
+    for pair in near_duplicates([*train, *test]):  # those of training texts come first
+        first, second = pair.first, pair.second - n
+        if first >= n:  # a test text; one equal to it is alike with the same training text
+            if pair.similarity < 1.0 or first - n not in found:
+                continue
+            first = found[first - n].first
+        if second >= 0 and (second not in found or found[second].similarity < pair.similarity):
+            found[second] = NearDuplicate(first, second, pair.similarity)
+    return [found[second] for second in sorted(found)]
 
 
 def squeeze(text: str) -> str:
@@ -158,8 +178,12 @@ def folds(
     has_group[labels, numbers] = True
     n_folds = max(2, min(n_folds, int(has_group.sum(axis=1).min())))
     least = np.minimum(keep, has_group.sum(axis=1) - 1)
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
-    parts = [(train, test) for train, test in splitter.split(labels, labels, numbers)]
+    if groups is None:  # many times faster than parting as many groups
+        parted = StratifiedKFold(n_folds, shuffle=True, random_state=0).split(labels, labels)
+    else:
+        splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
+        parted = splitter.split(labels, labels, numbers)
+    parts = list(parted)
     for seed in range(_SHUFFLES):
         left = [has_group[:, np.unique(numbers[train])].sum(axis=1) for train, _ in parts]
         if all((n >= least).all() for n in left):

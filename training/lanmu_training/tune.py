@@ -38,7 +38,8 @@ def tune(
     """Try settings one at a time, from the defaults on, keeping what is better; best first.
 
     The order is fixed, so that the same data give the same trials; `minutes` only cuts them short.
-    A trial is judged by the macro-F1 over five folds that part no article and no near-duplicates.
+    A trial is judged by the macro-F1 over the folds of training, which part no article and no
+    near-duplicates.
 
     Raises
     ------
