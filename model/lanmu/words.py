@@ -27,7 +27,6 @@ Cut = Callable[[str], list[str]]
 _USER_WORD_FREQUENCY = 24_000
 
 
-@functools.cache
 def cutter(user_words: tuple[str, ...] = ()) -> Cut:
     """Return the function that cuts text into words, with a user's own words in its dictionary.
 
@@ -41,6 +40,11 @@ def cutter(user_words: tuple[str, ...] = ()) -> Cut:
     >>> cutter(("供热管网",))("供热管网 改造")
     ['供热管网', ' ', '改造']
     """
+    return _built_cutter(user_words)
+
+
+@functools.cache  # which would take `cutter()` and `cutter(())` for two
+def _built_cutter(user_words: tuple[str, ...]) -> Cut:
     if importlib.util.find_spec("rjieba"):
         return rjieba_cutter(user_words)
     return jieba_cutter(user_words)

@@ -52,9 +52,9 @@ def without_rjieba(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setitem(sys.modules, "rjieba", None)
     monkeypatch.setattr(words, "rjieba_cutter", fail)
-    words.cutter.cache_clear()
+    words._built_cutter.cache_clear()
     yield
-    words.cutter.cache_clear()
+    words._built_cutter.cache_clear()
 
 
 @pytest.fixture(scope="session")

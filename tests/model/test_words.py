@@ -161,7 +161,7 @@ if words.importlib.util.find_spec("rjieba"):
     import rjieba
     rjieba.add_word("供热管网改造", 10**9, None)
     assert rjieba.cut("供热管网改造", hmm=False) == ["供热管网改造"]
-words.cutter.cache_clear()
+words._built_cutter.cache_clear()
 """
 
 
