@@ -136,18 +136,22 @@ class TopicModel:
     def _rows(self, block: Block) -> Rows:
         return tfidf(count(block, self.vocabulary, self._cut), self._idf)
 
-    def _scores(self, texts: Iterable[str]) -> tuple[Floats, Ints]:
-        """Return the scores (n_texts, n_labels), and how many known features each text has."""
-        label_scores, n_known = [np.empty((0, len(self.labels)))], [np.empty(0, np.int64)]
+    def _scored(self, texts: Iterable[str]) -> Iterator[tuple[list[str], Floats, Ints]]:
+        """Yield blocks of texts, their scores (n, n_labels), and how many known features each has.
+
+        A block at a time, so that memory doesn't grow with the number of texts.
+        """
         for block in blocks(_checked(texts)):
             rows = self._rows(Block.of(block))
-            label_scores.append(scores(rows, self._weights))
-            n_known.append(rows.starts[1:] - rows.starts[:-1])
-        return np.concatenate(label_scores) + self.intercepts, np.concatenate(n_known)
+            label_scores = np.add(scores(rows, self._weights), self.intercepts, order="C")
+            yield block, label_scores, rows.starts[1:] - rows.starts[:-1]
 
     def decision_function(self, texts: Iterable[str]) -> Floats:
         """Return each label's log-odds against the rest, shape (n_texts, n_labels)."""
-        return self._scores(texts)[0]
+        return self._stacked(label_scores for _, label_scores, _ in self._scored(texts))
+
+    def _stacked(self, parts: Iterable[Floats]) -> Floats:
+        return np.concatenate([np.empty((0, len(self.labels))), *parts])
 
     def predict_proba(self, texts: Iterable[str]) -> Floats:
         """Return the probability of each label for each text.
@@ -168,14 +172,7 @@ class TopicModel:
         TypeError
             `texts` is one str, or holds something other than str.
         """
-        return self._normalised(*self._scores(texts))
-
-    def _normalised(self, label_scores: Floats, n_known: Ints) -> Floats:
-        log_odds = np.where(n_known[:, None] > 0, label_scores, 0.0)
-        log_probability = -np.logaddexp(0.0, -log_odds)
-        shares = np.exp(log_probability - log_probability.max(axis=1, keepdims=True))
-        normalised: Floats = shares / shares.sum(axis=1, keepdims=True)
-        return normalised
+        return self._stacked(_normalised(*scored[1:]) for scored in self._scored(texts))
 
     def predict(self, texts: Iterable[str]) -> list[str | None]:
         """Return each text's most probable label, whatever the thresholds.
@@ -187,12 +184,14 @@ class TopicModel:
         TypeError
             `texts` is one str, or holds something other than str.
         """
-        label_scores, n_known = self._scores(texts)
-        best = label_scores.argmax(axis=1)
-        return [
-            self.labels[k] if known else self._fallback
-            for k, known in zip(best, n_known, strict=True)
-        ]
+        predicted: list[str | None] = []
+        for _, label_scores, n_known in self._scored(texts):
+            best = label_scores.argmax(axis=1).tolist()
+            predicted += [
+                self.labels[k] if known else self._fallback
+                for k, known in zip(best, n_known.tolist(), strict=True)
+            ]
+        return predicted
 
     @property
     def _fallback(self) -> str | None:
@@ -213,29 +212,36 @@ class TopicModel:
         [Labelled(label='other', probability=None, topics=(),
                   reason='no word or character that the model knows')]
         """
-        texts = list(_checked(texts))
-        label_scores, n_known = self._scores(texts)
-        probabilities = self._normalised(label_scores, n_known)
-        rows = zip(texts, label_scores, probabilities, n_known, strict=True)
-        return [self._answer(*row) for row in rows]
+        answers: list[Labelled] = []
+        for block, label_scores, n_known in self._scored(texts):
+            accepted = _probability(label_scores) >= self.thresholds
+            falling = np.argsort(-label_scores, axis=1, kind="stable")
+            probabilities = _normalised(label_scores, n_known)
+            arrays = (probabilities, falling, accepted, n_known)
+            answers += map(self._answer, block, *(array.tolist() for array in arrays))
+        return answers
 
     def _answer(
-        self, text: str, label_scores: Floats, probabilities: Floats, n_known: int
+        self,
+        text: str,
+        probability: list[float],
+        falling: list[int],
+        accepted: list[bool],
+        n_known: int,
     ) -> Labelled:
         if not n_known:
             reason = "no word or character that the model knows" if text.strip() else "no text"
             return Labelled(self._fallback, None, (), reason)
-        probability = dict(zip(self.labels, probabilities.tolist(), strict=True))
-        falling = np.argsort(-label_scores, kind="stable")
-        accepted = _probability(label_scores) >= self.thresholds
-        topics = tuple(self.labels[k] for k in falling if accepted[k] and self.labels[k] != OTHER)
+        topics = [k for k in falling if accepted[k] and self.labels[k] != OTHER]
         if topics:
-            return Labelled(topics[0], probability[topics[0]], topics)
-        best = self.labels[falling[0]]
-        if best == OTHER:
-            return Labelled(OTHER, probability[OTHER], ())
-        reason = f"no topic reaches its threshold; the nearest is {best}"
-        return Labelled(self._fallback, probability[self._fallback or best], (), reason)
+            names = tuple(self.labels[k] for k in topics)
+            return Labelled(names[0], probability[topics[0]], names)
+        best = falling[0]
+        if self.labels[best] == OTHER:
+            return Labelled(OTHER, probability[best], ())
+        reason = f"no topic reaches its threshold; the nearest is {self.labels[best]}"
+        said = self.labels.index(self._fallback) if self._fallback else best
+        return Labelled(self._fallback, probability[said], (), reason)
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """Return how much each word of a text adds to the score of a label.
@@ -307,6 +313,15 @@ class TopicModel:
         from lanmu.model_file import save_model  # noqa: PLC0415 - model_file builds on this module
 
         save_model(self, path)
+
+
+def _normalised(label_scores: Floats, n_known: Ints) -> Floats:
+    """Return the probabilities of labels, scaled to sum to 1; alike where nothing is known."""
+    log_odds = np.where(n_known[:, None] > 0, label_scores, 0.0)
+    log_probability = -np.logaddexp(0.0, -log_odds)
+    shares = np.exp(log_probability - log_probability.max(axis=1, keepdims=True))
+    normalised: Floats = shares / shares.sum(axis=1, keepdims=True)
+    return normalised
 
 
 def _probability(log_odds: Floats) -> Floats:
