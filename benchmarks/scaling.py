@@ -6,7 +6,7 @@ TRAIN.jsonl has rows with "text" and "label". Training takes its rows and, as of
 have 10,000, 100,000 and 1,000,000, noisy copies of them, whose characters are swapped here and
 there. Labelling takes paragraphs of NEWS.jsonl, cut to 40 characters, from a generator: 10,000 a
 call, and all in one call. Each measurement has a process of its own, one thread, and goes to
-benchmarks/results/scaling.json.
+benchmarks/results/scaling.json; sizes above --most keep the figures that they have there.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import speed
+
+from lanmu.model_file import SHIPPED
 
 SIZES = (10_000, 100_000, 1_000_000)
 MODEL = "lanmu"
@@ -60,7 +62,8 @@ def main() -> None:
     parser.add_argument("--data", help="texts to label", **absolute)
     parser.add_argument("--most", type=int, default=SIZES[-1], help="most texts to train on")
     options = parser.parse_args()
-    results: dict = {"machine": speed.machine(), "training": {}, "labelling": {}}
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {"training": {}}
+    results |= {"machine": speed.machine(), "labelling": {}}
 
     def tell(what: str, row: speed.Row) -> speed.Row:
         print(f"{what:44}{row['seconds']:9.1f} s{row['peak_bytes'] / 1e6:9,.0f} MB", flush=True)
@@ -73,6 +76,8 @@ def main() -> None:
             row["model_bytes"] = Path(path).stat().st_size
             results["training"][str(n)] = tell(f"training on {n:,}", row)
         path = f"{folder}/{SIZES[0]}"
+        if not Path(path).exists():
+            path = str(SHIPPED)
         for n in SIZES[1:]:
             for per_call in (SIZES[0], n):
                 row = speed.in_fresh_process(labelling, path, str(options.data), n, per_call)
