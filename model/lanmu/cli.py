@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from lanmu.errors import LanmuError
 from lanmu.model_file import load_model
@@ -18,6 +20,7 @@ from lanmu.output import FORMATS, Record, explained, labelled_record, outlined, 
 from lanmu.text import decode, paragraphs
 
 if TYPE_CHECKING:
+    from lanmu.bulk import Progress
     from lanmu_training import LabeledData, Report
 
 _model_option = click.option(
@@ -35,15 +38,47 @@ def commands() -> None:
 
 
 @commands.command()
-@click.argument("file", metavar="FILE")
-@click.option("--encoding", help="Of FILE; else UTF-8 or, where it isn't that, GB18030.")
+@click.argument("files", metavar="FILE", nargs=-1, required=True)
+@click.option("--encoding", help="Of FILE; else UTF-8 or, of a text that isn't that, GB18030.")
 @_model_option
 @_format_option
-def label(file: str, encoding: str | None, model_path: str | None, form: str) -> None:
-    """Label each paragraph of a text FILE (- for standard input).
+@click.option("-o", "--output", metavar="OUT", help="Label the rows of FILEs into this file.")
+@click.option("--text-field", default="text", show_default=True, help="With -o: what to label.")
+@click.option("--workers", type=int, metavar="N", help="With -o: label in N processes.")
+@click.option("--scheduler", metavar="ADDRESS", help="With -o: label on this Dask cluster.")
+@click.option("--strict", is_flag=True, help="With -o: stop at a row that can't be labelled.")
+@click.option("--json-progress", is_flag=True, help="With -o: JSON lines of progress on stderr.")
+@click.pass_context
+def label(
+    context: click.Context,
+    /,
+    files: tuple[str, ...],
+    *,
+    encoding: str | None,
+    model_path: str | None,
+    form: str,
+    output: str | None,
+    **bulk: Any,
+) -> None:
+    """Label each paragraph of a text FILE (- for standard input), or with -o the rows of FILEs.
 
     Blank lines part paragraphs; in a text without any, each line is one.
+
+    With -o, FILE is any number of files, and folders of them, of JSONL, CSV, TSV (these also .gz or
+    .zst) or Parquet. OUT has the same rows with label, probability and topics added, and
+    OUT.rejected.jsonl those that can't be labelled. The same command goes on where it was stopped.
     """
+    given = {name for name in context.params if _is_given(context, name)}
+    if output is not None:
+        if "form" in given:
+            raise click.UsageError("--format is for text files; with -o the name of OUT tells it")
+        _label_rows(files, output, encoding or "utf-8", model_path, **bulk)
+        return
+    if meant := sorted(given & bulk.keys()):
+        raise click.UsageError(f"--{meant[0].replace('_', '-')} is for rows; name OUT with -o")
+    if len(files) > 1:
+        raise click.UsageError(f"{files[1]}: one text file is labelled at a time; rows with -o OUT")
+    (file,) = files
     data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
         decoded = decode(data, encoding)
@@ -240,6 +275,73 @@ def check(data: str, form: str) -> None:
         sys.exit(1)
 
 
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _label_rows(
+    files: Sequence[str],
+    output: str,
+    encoding: str,
+    model_path: str | None,
+    *,
+    text_field: str,
+    workers: int | None,
+    scheduler: str | None,
+    strict: bool,
+    json_progress: bool,
+) -> None:
+    from lanmu.bulk import UnfinishedRunError, label_files  # noqa: PLC0415 - not for a page
+    from lanmu.workers import cluster, processes  # noqa: PLC0415
+
+    if scheduler and workers:
+        raise click.UsageError("give --workers or --scheduler, not both")
+    spread = cluster(scheduler) if scheduler else processes(1 if workers is None else workers)
+    try:
+        with _shown_progress(json_progress) as show:
+            totals = label_files(
+                files,
+                output,
+                model=model_path,
+                text_field=text_field,
+                encoding=encoding,
+                spread=spread,
+                strict=strict,
+                progress=show,
+            )
+    except UnfinishedRunError as error:
+        _fail(str(error), status=1)
+    except KeyboardInterrupt:
+        _fail("stopped; what is done is kept, and the same command goes on from there", status=130)
+    said = f"{totals.rows:,} rows = {totals.labelled:,} labelled + {totals.rejected:,} rejected"
+    click.echo(said + (f" ({output}.rejected.jsonl)" if totals.rejected else ""))
+
+
+@contextmanager
+def _shown_progress(as_json: bool) -> Iterator[Callable[["Progress"], None]]:
+    """Give what shows progress: lines of JSON, or a bar on a terminal."""
+    if as_json:
+        yield lambda progress: click.echo(json.dumps(asdict(progress)), err=True)
+        return
+
+    def described(progress: "Progress | None") -> str | None:
+        if progress is None:
+            return None
+        rate = progress.rate / 1e6
+        return f"{progress.rows:,} rows, {rate:.1f} MB/s, {progress.rejected:,} rejected"
+
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(
+        length=1, label="labelling", file=sys.stderr, hidden=hidden, item_show_func=described
+    ) as bar:
+
+        def show(progress: "Progress") -> None:
+            bar.length = progress.bytes_in_all
+            bar.update(progress.bytes - bar.pos, progress)
+
+        yield show
+
+
 def _echo_report(report: "Report", form: str) -> None:
     rows = report.as_json()["labels"]
     _echo([{"label": name, **scores} for name, scores in rows.items()], form)
@@ -307,6 +409,6 @@ def main() -> None:
         _fail(str(error))
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, status: int = 2) -> NoReturn:
     click.echo(f"lanmu: {' '.join(message.split())}", err=True)
-    sys.exit(2)
+    sys.exit(status)

@@ -1,0 +1,285 @@
+"""Rows found in bytes, read for their text, and written with nothing but the answer added."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lanmu import Labelled, load_model
+from lanmu.bulk import label_files
+from lanmu.rows import (
+    ROW_LIMIT,
+    BadRowError,
+    BulkError,
+    Layout,
+    Record,
+    check_columns,
+    csv_cells,
+    records,
+)
+
+BAD_ROWS = json.loads(
+    (Path(__file__).parents[1] / "cases" / "bad_rows.json").read_text(encoding="utf-8")
+)
+KINDS = {
+    "broken JSON", "NaN", "duplicate keys", "lone surrogates", "deep nesting", "wrong type",
+    "missing field", "empty", "100 MB line", "NUL", "BOM", "UTF-16", "GB18030", "CRLF",
+    "U+2028 inside a string", "trailing garbage",
+}  # fmt: skip
+ANSWER = Labelled("heating", 0.98765, ("heating", "ecology"))
+NO_ANSWER = Labelled(None, None, (), "no text")
+TEXT = "换热站昨夜试水"  # the heat exchange station was tried with water last night
+
+
+def jsonl(text_field="text", encoding="utf-8"):
+    return Layout("jsonl", text_field, encoding)
+
+
+def table(header, form="csv", encoding="utf-8", text_field="text"):
+    record = Record(0, 1, len(header), header)
+    cells = tuple(csv_cells(record, form, encoding))
+    return Layout(form, text_field, encoding, header, cells)
+
+
+def read(layout, row):
+    """Return the text of a row somewhere in a file."""
+    return layout.reader()(Record(100, 2, len(row), row))
+
+
+def found(data, form, **where):
+    return list(records(io.BytesIO(data), form, **{"offset": 0, "line": 1} | where))
+
+
+# bad rows among good ones
+
+
+def bytes_of(case):
+    row = case["row"]
+    if isinstance(row, list):
+        begin, repeated, times, end = row
+        row = begin + repeated * times + end
+    return row.encode(case.get("encoding", "utf-8"), "surrogatepass") + b"\n"
+
+
+def test_there_are_cases_of_all_sixteen_kinds():
+    assert {case["kind"] for case in BAD_ROWS["cases"]} > KINDS
+    assert len(KINDS) == 16
+
+
+@pytest.mark.parametrize(
+    "case", BAD_ROWS["cases"], ids=lambda case: f"{case['kind']}: {case['comment']}"
+)
+def test_a_bad_row_is_rejected_and_the_good_ones_around_it_are_labelled(tmp_path, case):
+    news, labelled = tmp_path / "news.jsonl", tmp_path / "labelled.jsonl"
+    before, row, after = BAD_ROWS["before"].encode(), bytes_of(case), BAD_ROWS["after"].encode()
+    if case.get("first"):
+        before = b""
+    news.write_bytes(before + row + after)
+    totals = label_files([news], labelled)
+    lines = labelled.read_bytes().split(b"\n")
+    assert lines.pop() == b""
+    good = [line for line in lines if line.startswith((b'{"id": 1,', b'{"id": 2,'))]
+    assert [json.loads(line)["label"] for line in good] == ["heating", "ecology"][not before :]
+    assert totals.rows == totals.labelled + totals.rejected == 2 + bool(before)
+    rejects = tmp_path / "labelled.jsonl.rejected.jsonl"
+    if "rejected" in case:
+        (reject,) = rejects.read_text(encoding="utf-8").splitlines()
+        where = {"file": str(news), "line": 1 + bool(before), "offset": len(before)}
+        assert json.loads(reject) == where | case["rejected"]
+        assert lines == good
+    else:
+        assert not rejects.exists()
+        written = lines[bool(before)]
+        assert written.startswith(case["labelled"].encode())
+        assert written.endswith(
+            b"}\r" if row.endswith(b"\r\n") else b"]}" + row[len(row.rstrip()) : -1]
+        )
+
+
+# JSONL
+
+
+@given(
+    st.dictionaries(
+        st.text(),
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    ),
+    st.text(),
+    st.sampled_from([None, 1]),
+    st.booleans(),
+)
+def test_a_written_row_is_the_row_that_was_read_with_the_answer(fields, text, indent, ascii_only):
+    fields = {
+        name: value for name, value in fields.items() if value not in (float("inf"), -float("inf"))
+    }
+    row = {**{f"_{name}": value for name, value in fields.items()}, "text": text}
+    as_json = json.dumps(row, ensure_ascii=ascii_only, indent=indent).replace("\n", " ")
+    try:
+        data = as_json.encode() + b"\n"
+    except UnicodeEncodeError:
+        return  # a lone surrogate as it is
+    assert read(jsonl(), data) == text
+    written = jsonl().writer()(data, ANSWER)
+    assert written.startswith(data[:-2])
+    answer = {"label": "heating", "probability": 0.9877, "topics": ["heating", "ecology"]}
+    assert list(json.loads(written).items()) == [*row.items(), *answer.items()]
+
+
+def test_a_row_without_an_answer_has_null():
+    written = jsonl().writer()(b'{"text": ""}', NO_ANSWER)
+    assert written == b'{"text": "", "label": null, "probability": null, "topics": []}\n'
+
+
+def test_the_text_may_be_in_another_field():
+    row = '{"text": 7, "正文": "停暖"}'.encode()  # the body: no heating
+    assert read(jsonl("正文"), row) == "停暖"
+
+
+def test_gb18030_is_read_and_written():
+    row = f'{{"text": "{TEXT}㐂"}}\n'.encode("gb18030")  # the last character is in no GBK
+    assert read(jsonl(encoding="gb18030"), row) == f"{TEXT}㐂"
+    chinese = Labelled("供热", 0.5, ("供热",))  # heat supply
+    written = jsonl(encoding="gb18030").writer()(row, chinese)
+    assert json.loads(written.decode("gb18030"))["topics"] == ["供热"]
+
+
+# finding rows
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"))))
+def test_lines_end_at_newlines_alone(lines):
+    data = "".join(f"{line}\n" for line in lines).encode()
+    rows = found(data, "jsonl")
+    assert [row.data for row in rows] == [f"{line}\n".encode() for line in lines]
+    assert [row.line for row in rows] == list(range(1, len(lines) + 1))
+    assert all(data[row.offset : row.offset + row.size] == row.data for row in rows)
+
+
+CELLS = st.text(st.sampled_from('a热,"\n\r\t ;'), max_size=6)
+
+
+@given(st.lists(st.lists(CELLS, min_size=2, max_size=4), max_size=6), st.booleans(), st.booleans())
+def test_rows_of_csv_are_those_of_the_csv_module(rows, quote_all, tabs):
+    form, dialect = ("tsv", "excel-tab") if tabs else ("csv", "excel")
+    quoting = csv.QUOTE_ALL if quote_all else csv.QUOTE_MINIMAL
+    out = io.StringIO(newline="")
+    csv.writer(out, dialect, quoting=quoting).writerows(rows)
+    data = out.getvalue().encode()
+    got = found(data, form)
+    assert b"".join(row.data for row in got) == data
+    expected = list(csv.reader(io.StringIO(out.getvalue(), newline=""), dialect))
+    assert [csv_cells(row, form, "utf-8") for row in got] == expected == rows
+
+
+def test_a_quote_inside_a_cell_opens_nothing():
+    data = b'size,text\n5",a pipe\n6",another\n'
+    assert [row.line for row in found(data, "csv")] == [1, 2, 3]
+    layout = table(b"size,text\n")
+    assert read(layout, b'5",a pipe\n') == "a pipe"
+
+
+def test_a_quote_that_is_never_closed_takes_rows_with_it_up_to_the_limit(monkeypatch):
+    monkeypatch.setattr("lanmu.rows.ROW_LIMIT", 30)
+    data = b'id,text\n1,"open\n' + b"2,shut\n" * 6
+    rows = found(data, "csv")
+    assert sum(row.size for row in rows) == len(data)
+    assert [row.line for row in rows] == [1, 2, 7, 8]
+    with pytest.raises(BadRowError, match="over the limit of 30 a row"):
+        read(table(b"id,text\n"), rows[1].data)
+
+
+def test_a_long_line_is_skipped_and_the_next_one_found():
+    long = b"x" * ROW_LIMIT + b"\n"
+    rows = found(b"a\n" + long + b"b\n", "jsonl")
+    assert [(row.offset, row.line, row.size) for row in rows] == [
+        (0, 1, 2),
+        (2, 2, ROW_LIMIT + 1),
+        (ROW_LIMIT + 3, 3, 2),
+    ]
+    assert len(found(b"x" * (3 * ROW_LIMIT), "jsonl")[0].data) == ROW_LIMIT + 1
+
+
+def test_reading_stops_at_the_end_of_the_shard():
+    rows = found(b"a\nb\nc\n", "jsonl", offset=10, line=5, end=14)
+    assert [(row.offset, row.line, row.data) for row in rows] == [(10, 5, b"a\n"), (12, 6, b"b\n")]
+
+
+# CSV and TSV
+
+
+@pytest.mark.parametrize(
+    ("row", "written"),
+    [
+        ('7,"a ""热"" b"\n', '7,"a ""热"" b",heating,0.9877,heating ecology\n'),
+        ("007,a\r\n", "007,a,heating,0.9877,heating ecology\n"),
+        ("7,a", "7,a,heating,0.9877,heating ecology\n"),
+        ('"7","a\nb"\n', '"7","a\nb",heating,0.9877,heating ecology\n'),
+        ("7,\n", "7,,heating,0.9877,heating ecology\n"),
+    ],
+)
+def test_a_row_of_csv_stays_as_it_is_before_the_answer(row, written):
+    assert table(b"id,text\n").writer()(row.encode(), ANSWER) == written.encode()
+
+
+def test_a_row_of_csv_without_an_answer_has_empty_cells():
+    assert table(b"id,text\n").writer()(b"7,x\n", NO_ANSWER) == b"7,x,,,\n"
+
+
+def test_the_header_keeps_its_mark_and_its_line_end():
+    layout = table("\ufefftext,编号\r\n".encode())
+    assert layout.first_line() == "\ufefftext,编号,label,probability,topics\r\n".encode()
+    assert layout.cells == ("text", "编号")
+    assert layout.writer()(b"a,1\n", NO_ANSWER) == b"a,1,,,\r\n"
+    assert jsonl().first_line() == b""
+
+
+def test_labels_with_commas_are_quoted():
+    answer = Labelled("a,b", 1.0, ("a,b",))
+    assert table(b"text\n").writer()(b"x\n", answer) == b'x,"a,b",1.0,"a,b"\n'
+    assert table(b"text\n", "tsv").writer()(b"x\n", answer) == b"x\ta,b\t1.0\ta,b\n"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"1\n", "1 cells, where the header has 2"),
+        (b"1,2,3\n", "3 cells, where the header has 2"),
+        (b"\n", "an empty line"),
+        (b'1,"open\n', "not CSV: unexpected end of data"),
+        (b'1,"shut"er\n', "not CSV: ',' expected after '\"'"),
+        (b"1,\xb9\xa9\n", "not UTF-8: byte 3 of the row is 0xb9"),
+    ],
+)
+def test_bad_rows_of_csv_are_refused(row, reason):
+    with pytest.raises(BadRowError) as caught:
+        read(table(b"id,text\n"), row)
+    assert str(caught.value) == reason
+
+
+def test_cells_may_be_longer_than_the_csv_module_allows_at_first():
+    assert read(table(b"id,text\n"), b"1," + b"x" * 200_000 + b"\n") == "x" * 200_000
+
+
+def test_columns_are_checked():
+    check_columns("a.csv", ["id", "text"], "text")
+    with pytest.raises(BulkError, match=r"a\.csv: has no column 'body'; name one of: id, text"):
+        check_columns("a.csv", ["id", "text"], "body")
+    with pytest.raises(BulkError, match="has more than one column 'text'"):
+        check_columns("a.csv", ["text", "text"], "text")
+    with pytest.raises(BulkError, match="has a column 'label' already; rename it"):
+        check_columns("a.csv", ["text", "label"], "text")
+
+
+def test_the_model_is_shown_the_texts_as_they_are(tmp_path):
+    news, labelled = tmp_path / "news.csv", tmp_path / "labelled.csv"
+    news.write_bytes('text,id\r\n"换热站\n昨夜试水",1\r\n湿地飞来一群候鸟,2\r\n'.encode())
+    label_files([news], labelled)
+    with labelled.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    answers = load_model().label(["换热站\n昨夜试水", "湿地飞来一群候鸟"])
+    assert [row["label"] for row in rows] == [answer.label for answer in answers]
+    assert [row["id"] for row in rows] == ["1", "2"]
