@@ -6,6 +6,7 @@ import re
 import traceback
 from dataclasses import asdict
 
+import joblib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -512,6 +513,15 @@ def test_thresholds_are_the_lowest_that_reach_the_precision(label, precision):
 def test_text_about_something_else_gets_no_label_where_none_says_other(fitted):
     about_shares = [frame.format("股市") for frame in FRAMES]  # the stock market
     assert [labelled.label for labelled in fitted.to_model().label(about_shares)] == [None] * 3
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_folds_fitted_side_by_side_give_the_same_model(fitted, backend):
+    with joblib.parallel_config(backend=backend, n_jobs=2):
+        model = TopicClassifier().fit(TEXTS, LABELS).to_model()
+    assert model.coefficients.tobytes() == fitted.to_model().coefficients.tobytes()
+    assert model.intercepts.tobytes() == fitted.to_model().intercepts.tobytes()
+    assert model.thresholds.tobytes() == fitted.to_model().thresholds.tobytes()
 
 
 KINDS = ["湿地", "暖气", "低保", "林场", "河水"]  # wetland, radiators, allowance, tree farm, river

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.optimize import minimize
@@ -256,12 +257,18 @@ class TopicClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self, counts: sparse.csr_array, target: Ints, groups: ArrayLike | None
     ) -> Floats:
         """Return each text's margins by machines trained on the other folds."""
+        parts = folds(target, groups, _FOLDS if len(target) <= _MANY else _FOLDS_OF_MANY)
         margins = np.empty((counts.shape[0], len(self.classes_), 2))
-        n_folds = _FOLDS if len(target) <= _MANY else _FOLDS_OF_MANY
-        for train, test in folds(target, groups, n_folds):
-            machines = self._machines(counts[train], target[train])
-            margins[test] = machines.margins(counts[test])
+        found = Parallel()(delayed(self._margins_of_fold)(counts, target, *part) for part in parts)
+        for (_, test), of_fold in zip(parts, found, strict=True):
+            margins[test] = of_fold
         return margins
+
+    def _margins_of_fold(
+        self, counts: sparse.csr_array, target: Ints, train: Ints, test: Ints
+    ) -> Floats:
+        with threadpool_limits(1, "blas"):  # here, which may be another process than fit's
+            return self._machines(counts[train], target[train]).margins(counts[test])
 
     def _novel_margins(self, counts: sparse.csr_array, target: Ints) -> Floats:
         """Return margins of texts by machines that saw no text of the same label.
