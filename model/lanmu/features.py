@@ -253,6 +253,22 @@ class Vocabulary:
         numbers[longer] = np.fromiter(found, np.int32, len(longer))
         return numbers
 
+    def of_features(self, other: "Vocabulary") -> Ints:
+        """Return the number here of each feature of another vocabulary; -1 for one it lacks.
+
+        >>> own, other = (Vocabulary((w,), np.array([0x4F9B], np.uint64), 1) for w in ("热", "供"))
+        >>> own.of_features(other).tolist()
+        [-1, 1]
+        """
+        number_of = dict(zip(self.words, range(len(self.words)), strict=True))
+        words = [number_of.get(word, _UNKNOWN) for word in other.words]
+        places = self.ngrams.searchsorted(other.ngrams)
+        known = np.zeros(len(places), bool)
+        if len(self.ngrams):
+            known = self.ngrams.take(places, mode="clip") == other.ngrams
+        ngrams = np.where(known, places + self.first_ngram, _UNKNOWN)
+        return np.concatenate([np.array(words, np.int64), ngrams])
+
     def of_characters(self, codes: NDArray[np.uint32]) -> Numbers:
         """Return the number of each code point as an n-gram; -1 for an unknown one."""
         return self._character_numbers.take(codes)

@@ -159,6 +159,15 @@ def assert_found_as_in_a_dict(vocabulary, texts):
         assert list(found) == sorted(Counter(map(numbers.__getitem__, names)).items())
 
 
+@given(st.lists(FEW, min_size=1, max_size=6), st.lists(FEW, min_size=1, max_size=6))
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_features_of_another_vocabulary_are_found_by_name(texts, other_texts):
+    own, _, _ = learn(texts, cutter(), max_ngram=2, min_df=1)
+    other, _, _ = learn(other_texts, cutter(), max_ngram=2, min_df=1)
+    number_of = {name: number for number, name in enumerate(names_of(own))}
+    assert own.of_features(other).tolist() == [number_of.get(name, -1) for name in names_of(other)]
+
+
 def test_many_texts_and_many_features_keep_apart():
     words = tuple(f"w{number:06}" for number in range(300_000))
     vocabulary = Vocabulary(words, np.empty(0, np.uint64), max_ngram=0)
