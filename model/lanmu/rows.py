@@ -149,7 +149,7 @@ class Layout:
 
     def _json_text(self, record: Record) -> str:
         try:
-            row = _DECODER.decode(decoded(record, self.encoding).rstrip("\r\n"))
+            row = _json_value(decoded(record, self.encoding).rstrip("\r\n"))
         except BadRowError:
             raise
         except json.JSONDecodeError as error:
@@ -262,6 +262,14 @@ def _refuse_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(  # integers of any length; no value but strings is used
     object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=float
 )
+
+
+def _json_value(written: str) -> Any:
+    try:  # what `decode` does besides takes as long again
+        value, end = _DECODER.scan_once(written, 0)  # type: ignore[attr-defined]
+    except StopIteration:
+        end = -1
+    return value if end == len(written) else _DECODER.decode(written)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from lanmu.rows import BadRowError, BulkError, Layout, check_columns, csv_cells, records
 
-SHARD_SIZE = 1 << 22
+SHARD_SIZE = 1 << 23
 """How many bytes of rows make a shard: some seconds of work, which is what a crash can cost."""
 
 _ENDINGS = {
@@ -157,8 +157,9 @@ def survey(
         zstd_errors = (_zstd().ZstdError,) if source.packing == ".zst" else ()
         hashing = _Hashing(file)
         stream = _unpacked(io.BufferedReader(hashing, _BUFFER), source.packing)
+        cut = _cut_lines if source.form == "jsonl" else _cut_rows
         try:
-            layout, shards = _cut(stream, source, layout, size, first)
+            layout, shards = cut(stream, source, layout, size, first)
         except (EOFError, zlib.error, gzip.BadGzipFile, *zstd_errors) as error:
             raise BulkError(f"{source.file}: is damaged: {error}") from error
         while hashing.read(_BUFFER):  # what an unpacker leaves unread
@@ -166,13 +167,34 @@ def survey(
         return Survey(hashing.sha256.hexdigest(), layout, shards)
 
 
-def _cut(
+def _cut_lines(
+    stream: Any, source: Source, layout: Layout, size: int, first: int
+) -> tuple[Layout, tuple[Shard, ...]]:
+    """Cut where a line ends; a row is a line, so that newlines are counted and no row is held."""
+    shards: list[Shard] = []
+    start = offset = n_rows = 0
+    line, ends_line = 1, True
+    while chunk := stream.read(_BUFFER):
+        counted = 0
+        while end := chunk.find(b"\n", max(counted, start + size - 1 - offset)) + 1:
+            n_rows += chunk.count(b"\n", counted, end)
+            number, counted = first + len(shards), end
+            shards.append(Shard(number, source, start, offset + end - start, line, n_rows))
+            start, line, n_rows = offset + end, line + n_rows, 0
+        n_rows += chunk.count(b"\n", counted)
+        offset += len(chunk)
+        ends_line = chunk.endswith(b"\n")
+    if offset > start:
+        n_rows += not ends_line
+        shards.append(Shard(first + len(shards), source, start, offset - start, line, n_rows))
+    return layout, tuple(shards)
+
+
+def _cut_rows(
     stream: Any, source: Source, layout: Layout, size: int, first: int
 ) -> tuple[Layout, tuple[Shard, ...]]:
     shards: list[Shard] = []
-    offset, line = 0, 1
-    if source.form != "jsonl":
-        layout, offset, line = _after_header(stream, source, layout)
+    layout, offset, line = _after_header(stream, source, layout)
     start, start_line, n_rows = offset, line, 0
 
     def cut() -> None:
