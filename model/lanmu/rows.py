@@ -174,10 +174,13 @@ class Layout:
         if data.startswith(codecs.BOM_UTF8):
             data = data[3:]
         body = data.rstrip(b" \t\r\n")
-        probability = "null" if answer.probability is None else str(round(answer.probability, 4))
+        end = data[len(body) :]
+        if not end.endswith(b"\n"):
+            end += b"\n"
         before, after = _around_probability(answer.label, answer.topics, self.encoding)
-        end = data[len(body) :] if data.endswith(b"\n") else data[len(body) :] + b"\n"
-        return b"".join((body[:-1], before, probability.encode(), after, end))
+        probability = answer.probability
+        told = _json_number(None if probability is None else round(probability, 4))
+        return b"%b%b%b%b%b" % (body[:-1], before, told, after, end)
 
     def _csv_text(self, record: Record) -> str:
         cells = csv_cells(record, self.form, self.encoding)
@@ -270,6 +273,11 @@ def _json_value(written: str) -> Any:
     except StopIteration:
         end = -1
     return value if end == len(written) else _DECODER.decode(written)
+
+
+@functools.lru_cache(maxsize=16_384)  # more than there are numbers of four places
+def _json_number(number: float | None) -> bytes:
+    return json.dumps(number).encode()
 
 
 @functools.lru_cache(maxsize=4096)
