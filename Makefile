@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint model clean
+.PHONY: demo test lint model joins clean
 
 demo: .venv/installed
 	$(BIN)/lanmu label examples/page.txt
@@ -20,6 +20,10 @@ lint: .venv/installed
 model: .venv/installed
 	$(BIN)/lanmu train labeled --settings labeled/settings.json --about labeled/about.json \
 		-o model/lanmu/topics.lanmu
+
+# Rebuild the weights that put pages together again, from articles/ and labeled/.
+joins: .venv/installed
+	$(BIN)/python -m lanmu_training.joins articles labeled -o model/lanmu/joins.json
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lanmu needs Python 3.11 or newer")'

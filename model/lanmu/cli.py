@@ -14,10 +14,22 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.core import ParameterSource
 
+from lanmu.documents import read_document
 from lanmu.errors import LanmuError
 from lanmu.model_file import load_model
-from lanmu.output import FORMATS, Record, explained, labelled_record, outlined, written
+from lanmu.output import (
+    FORMATS,
+    Record,
+    article_records,
+    explained,
+    labelled_record,
+    outlined,
+    written,
+)
+from lanmu.page import read_page
+from lanmu.page_html import page_html
 from lanmu.text import decode, paragraphs
+from lanmu.topic_model import TopicModel
 
 if TYPE_CHECKING:
     from lanmu.bulk import Progress
@@ -42,6 +54,8 @@ def commands() -> None:
 @click.option("--encoding", help="Of FILE; else UTF-8 or, of a text that isn't that, GB18030.")
 @_model_option
 @_format_option
+@click.option("--page", "as_page", is_flag=True, help="Put broken articles together again first.")
+@click.option("--html", metavar="OUT", help="With --page: draw the page and its articles there.")
 @click.option("-o", "--output", metavar="OUT", help="Label the rows of FILEs into this file.")
 @click.option("--text-field", default="text", show_default=True, help="With -o: what to label.")
 @click.option("--workers", type=int, metavar="N", help="With -o: label in N processes.")
@@ -57,41 +71,79 @@ def label(
     encoding: str | None,
     model_path: str | None,
     form: str,
+    as_page: bool,
+    html: str | None,
     output: str | None,
     **bulk: Any,
 ) -> None:
-    """Label each paragraph of a text FILE (- for standard input), or with -o the rows of FILEs.
+    """Label each paragraph of FILE, a text or a PDF (- for standard input).
 
-    Blank lines part paragraphs; in a text without any, each line is one.
+    Blank lines part paragraphs; in a text without any, each line is one. With --page, label each
+    article of a newspaper page whose articles are cut by columns and shuffled.
 
-    With -o, FILE is any number of files, and folders of them, of JSONL, CSV, TSV (these also .gz or
-    .zst) or Parquet. OUT has the same rows with label, probability and topics added, and
-    OUT.rejected.jsonl those that can't be labelled. The same command goes on where it was stopped.
+    With -o, label rows. FILE is any number of files, and folders of them, of JSONL, CSV, TSV (these
+    also .gz or .zst) or Parquet. OUT has the same rows with label, probability and topics added,
+    and OUT.rejected.jsonl those that can't be labelled. The same command goes on where it was
+    stopped.
     """
     given = {name for name in context.params if _is_given(context, name)}
     if output is not None:
         if "form" in given:
             raise click.UsageError("--format is for text files; with -o the name of OUT tells it")
+        if as_page or html:
+            raise click.UsageError("--page and --html are for text files; -o labels rows")
         _label_rows(files, output, encoding or "utf-8", model_path, **bulk)
         return
     if meant := sorted(given & bulk.keys()):
         raise click.UsageError(f"--{meant[0].replace('_', '-')} is for rows; name OUT with -o")
     if len(files) > 1:
         raise click.UsageError(f"{files[1]}: one text file is labelled at a time; rows with -o OUT")
-    (file,) = files
+    if html and not as_page:
+        raise click.UsageError("--html draws what --page finds; give both")
+    if html:
+        _check_output(html, "--html")
+    texts = _page_texts(files[0], encoding)
+    model = load_model(model_path)
+    if as_page:
+        _label_pages(files[0], texts, model, html, form)
+    else:
+        _label_paragraphs(texts, model, form)
+
+
+def _page_texts(file: str, encoding: str | None) -> tuple[str, ...]:
+    """Read the pages of a file, and say on stderr what the reader should know of it."""
     data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
-        decoded = decode(data, encoding)
+        document = read_document(data, encoding)
     except LanmuError as error:
         raise LanmuError(f"{file}: {error}") from error
-    if decoded.encoding == "gb18030" != encoding:
+    if document.encoding == "gb18030" != encoding:
         click.echo(f"lanmu: {file}: not UTF-8; read as GB18030", err=True)
-    texts = [decoded.text[start:end] for start, end in paragraphs(decoded.text)]
-    if not texts:
+    if not any(text.strip() for text in document.pages):
         raise LanmuError(f"{file}: has no text to label")
-    labelled = load_model(model_path).label(texts)
+    for number, text in enumerate(document.pages, 1):
+        if not text.strip():
+            click.echo(f"lanmu: {file}: page {number} has no text layer; left out", err=True)
+    return document.pages
+
+
+def _label_pages(
+    file: str, texts: Sequence[str], model: TopicModel, html: str | None, form: str
+) -> None:
+    pages = {n: read_page(text, model) for n, text in enumerate(texts, 1) if text.strip()}
+    if html:
+        title = "" if file == "-" else Path(file).name
+        Path(html).write_text(page_html(pages, model, title), encoding="utf-8")
+    _echo([row for n, page in pages.items() for row in article_records(n, page, form)], form)
+    if html and form == "table":
+        click.echo(f"{html}: the page, its joins, the articles, and the words that decided")
+
+
+def _label_paragraphs(pages: Sequence[str], model: TopicModel, form: str) -> None:
+    texts = [page[start:end] for page in pages for start, end in paragraphs(page)]
     records = [
-        labelled_record(i, *pair) for i, pair in enumerate(zip(texts, labelled, strict=True))
+        labelled_record(i, *pair)
+        for i, pair in enumerate(zip(texts, model.label(texts), strict=True))
     ]
     if form == "table":
         records = [
@@ -358,12 +410,12 @@ def _echo(records: Sequence[Record], form: str) -> None:
     click.echo(written(records, form, shutil.get_terminal_size((100, 24)).columns), nl=False)
 
 
-def _check_output(path: str) -> None:
+def _check_output(path: str, option: str = "-o") -> None:
     """Refuse a path that can't be written before long work is done for it."""
     if not Path(path).resolve().parent.is_dir():
-        raise LanmuError(f"-o {path}: its folder does not exist; make it first")
+        raise LanmuError(f"{option} {path}: its folder does not exist; make it first")
     if Path(path).is_dir():
-        raise LanmuError(f"-o {path}: is a folder; name a file in it")
+        raise LanmuError(f"{option} {path}: is a folder; name a file in it")
 
 
 def _json_object(path: str) -> dict[str, Any]:

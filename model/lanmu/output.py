@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from lanmu.page import Fragment, Page
 from lanmu.topic_model import Explanation, Labelled, Span
 
 FORMATS = ("table", "jsonl", "csv")
+_HEADING_COLUMNS = 32
 
 Record = Mapping[str, Any]
 
@@ -26,6 +28,74 @@ def labelled_record(paragraph: int, text: str, labelled: Labelled) -> Record:
         "probability": None if probability is None else round(probability, 4),
         "topics": list(labelled.topics),
         "reason": labelled.reason,
+    }
+
+
+def article_records(number: int, page: Page, form: str) -> Sequence[Record]:
+    """Return the articles of a page, the `number`-th of its file from 1, for one of `FORMATS`.
+
+    JSONL has all that is known. Its fragments are numbered from 0 as they stand on the page, whose
+    text they are from `start` to `end`. CSV and tables have a line's worth: `paragraphs` counts
+    them, and `text` is without the headings.
+    """
+    if form == "jsonl":
+        return [_article_record(number, i, page) for i, _ in enumerate(page.articles)]
+    rows: list[dict[str, Any]] = [
+        {
+            "page": number,
+            "article": i,
+            "topic": article.topic,
+            "paragraphs": len(article.paragraphs),
+            "heading": article.heading,
+            "text": "\n".join(each.text for each in article.paragraphs if not each.heading),
+        }
+        for i, article in enumerate(page.articles)
+    ]
+    if form == "table":
+        for row in rows:
+            row["topic"] = row["topic"] or "-"
+            row["heading"] = _cut(row["heading"] or "", _HEADING_COLUMNS)
+    return rows
+
+
+def _article_record(number: int, i: int, page: Page) -> Record:
+    article = page.articles[i]
+    return {
+        "page": number,
+        "article": i,
+        "topic": article.topic,
+        "topics": list(article.topics),
+        "heading": article.heading,
+        "text": article.text,
+        "fragments": [_fragment_record(at, page.fragments[at]) for at in article.fragments],
+        "joins": [
+            {
+                "first": join.first,
+                "second": join.second,
+                "probability": round(join.probability, 4),
+                "evidence": {each.name: round(each.weight, 4) for each in join.evidence},
+            }
+            for join in page.seams
+            if join.first in article.fragments
+        ],
+        "paragraphs": [
+            {
+                **labelled_record(n, paragraph.text, paragraph.label),
+                "heading": paragraph.heading,
+                "fragments": list(paragraph.fragments),
+            }
+            for n, paragraph in enumerate(article.paragraphs)
+        ],
+    }
+
+
+def _fragment_record(number: int, fragment: Fragment) -> Record:
+    return {
+        "fragment": number,
+        "start": fragment.start,
+        "end": fragment.end,
+        "begins_broken": round(fragment.begins_broken, 4),
+        "ends_broken": round(fragment.ends_broken, 4),
     }
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from lanmu import load_model
+from lanmu import load_model, read_page
 from lanmu.cli import main
+from lanmu.documents import Document
 
 HEATING = (
     "换热站昨日试水，暖气热了。"  # the heat exchange station was tried, the radiators are warm
@@ -150,6 +151,139 @@ def test_a_text_without_known_words_has_a_dash_and_a_reason(lanmu, mine, tmp_pat
 def test_label_takes_a_model_of_yours(lanmu, mine, page):
     _, out, _ = lanmu("label", page, "--model", mine / "mine.lanmu", "--format", "jsonl")
     assert [json.loads(line)["label"] for line in out.splitlines()] == ["供热", "生态环境"]
+
+
+# pages and PDF
+
+
+HEATING_STORY = (  # the stations were filled at night, flats warm up from today
+    "昨夜十一点，换热站完成注水试压，供热集团今天起分批升温，七十四个小区的暖气热了。"
+)
+ECOLOGY_STORY = (  # the first egrets came early, the warden counted them
+    "今年第一批白鹭提前半个月到达，湿地公园的护鸟员清晨登记了二十一只候鸟。"
+)
+NEWSPAPER = f"热网昨夜并网\n\n{HEATING_STORY}\n\n候鸟回来了\n\n{ECOLOGY_STORY}\n"
+
+
+@pytest.fixture
+def newspaper(tmp_path):
+    file = tmp_path / "newspaper.txt"
+    file.write_text(NEWSPAPER, encoding="utf-8")
+    return file
+
+
+def blank_pdf(file, **encryption):
+    pypdf = pytest.importorskip("pypdf")
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(100, 100)
+    if encryption:
+        writer.encrypt(**encryption)
+    writer.write(file)
+    return file
+
+
+@pytest.fixture
+def pdf_pages(monkeypatch):
+    """Have any file read as a document of these pages; how PDF is read is tested elsewhere."""
+
+    def read(*pages):
+        monkeypatch.setattr("lanmu.cli.read_document", lambda *_: Document(pages, None))
+
+    return read
+
+
+def test_label_page_prints_a_row_for_each_article(lanmu, newspaper):
+    code, out, err = lanmu("label", "--page", newspaper)
+    head, *rows = out.splitlines()
+    articles = read_page(NEWSPAPER, load_model()).articles
+    assert (code, err) == (0, "")
+    assert head.split() == ["page", "article", "topic", "paragraphs", "heading", "text"]
+    assert len(rows) == len(articles)
+    for i, (row, article) in enumerate(zip(rows, articles, strict=True)):
+        assert row.split()[:4] == ["1", str(i), article.topic, str(len(article.paragraphs))]
+        assert article.heading in row
+
+
+def test_label_page_as_jsonl_gives_what_read_page_says(lanmu, newspaper):
+    code, out, err = lanmu("label", "--page", newspaper, "--format", "jsonl")
+    records = [json.loads(line) for line in out.splitlines()]
+    page = read_page(NEWSPAPER, load_model())
+    assert (code, err) == (0, "")
+    assert [record["text"] for record in records] == [article.text for article in page.articles]
+    assert [record["topic"] for record in records] == [article.topic for article in page.articles]
+    for record in records:
+        for place in record["fragments"]:
+            fragment = page.fragments[place["fragment"]]
+            assert (place["start"], place["end"]) == (fragment.start, fragment.end)
+    placed = sorted(place["fragment"] for record in records for place in record["fragments"])
+    assert placed == list(range(len(page.fragments)))
+
+
+def test_label_page_as_csv_can_be_read_again(lanmu, newspaper):
+    _, out, _ = lanmu("label", "--page", newspaper, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out, newline="")))
+    assert [row["heading"] for row in rows] == ["热网昨夜并网", "候鸟回来了"]
+    assert [row["text"] for row in rows] == [HEATING_STORY, ECOLOGY_STORY]
+
+
+def test_html_draws_the_page(lanmu, newspaper, tmp_path):
+    drawn = tmp_path / "drawn.html"
+    code, out, err = lanmu("label", "--page", newspaper, "--html", drawn)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1].startswith(f"{drawn}: ")
+    html = drawn.read_text(encoding="utf-8")
+    assert "<h1>newspaper.txt</h1>" in html
+    assert html.count('class="fragment ') == 4
+    _, out, _ = lanmu("label", "--page", newspaper, "--html", drawn, "--format", "jsonl")
+    assert all(json.loads(line) for line in out.splitlines())
+
+
+def test_html_is_refused_before_anything_is_read(lanmu, newspaper, tmp_path, monkeypatch):
+    def too_late(*_):
+        raise AssertionError("it read the page first")
+
+    monkeypatch.setattr("lanmu.cli.read_page", too_late)
+    drawn = tmp_path / "none" / "drawn.html"
+    assert_refused(lanmu("label", "--page", newspaper, "--html", drawn), f"--html {drawn}")
+    assert_refused(lanmu("label", newspaper, "--html", "drawn.html"), "--page")
+
+
+def test_a_page_is_read_from_standard_input_and_in_gb18030(lanmu, newspaper):
+    plain = lanmu("label", "--page", newspaper)
+    assert lanmu("label", "--page", "-", stdin=NEWSPAPER.encode()) == plain
+    code, out, err = lanmu("label", "--page", "-", stdin=NEWSPAPER.encode("gb18030"))
+    assert (code, out) == plain[:2]
+    assert err == "lanmu: -: not UTF-8; read as GB18030\n"
+
+
+def test_each_page_of_a_pdf_is_read_by_itself(lanmu, newspaper, pdf_pages, tmp_path):
+    pdf_pages(f"热网昨夜并网\n\n{HEATING_STORY}", " ", f"候鸟回来了\n\n{ECOLOGY_STORY}")
+    drawn = tmp_path / "drawn.html"
+    code, out, err = lanmu("label", "--page", newspaper, "--html", drawn, "--format", "jsonl")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert err == f"lanmu: {newspaper}: page 2 has no text layer; left out\n"
+    assert [(record["page"], record["article"]) for record in records] == [(1, 0), (3, 0)]
+    html = drawn.read_text(encoding="utf-8")
+    assert re.findall(r"第 (\d+) 页", html) == ["1", "3"]
+
+
+def test_the_paragraphs_of_a_pdf_are_numbered_through_its_pages(lanmu, newspaper, pdf_pages):
+    pdf_pages(f"{HEATING}\n\n{ECOLOGY}", ECOLOGY)
+    _, out, _ = lanmu("label", newspaper, "--format", "jsonl")
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [record["text"] for record in records] == [HEATING, ECOLOGY, ECOLOGY]
+    assert [record["paragraph"] for record in records] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("option", [(), ("--page",)], ids=["label", "label --page"])
+def test_a_pdf_that_cannot_be_read_is_refused_in_one_line(lanmu, tmp_path, option):
+    blank = blank_pdf(tmp_path / "scan.pdf")
+    assert_refused(lanmu("label", *option, blank), f"{blank}: ", "without a text layer", "OCR")
+    locked = blank_pdf(tmp_path / "locked.pdf", user_password="x", algorithm="RC4-128")
+    assert_refused(lanmu("label", *option, locked), f"{locked}: ", "encrypted")
+    (tmp_path / "cut.pdf").write_bytes(blank.read_bytes()[:40])
+    assert_refused(lanmu("label", *option, tmp_path / "cut.pdf"), "cut.pdf: ", "damaged")
 
 
 # encodings

@@ -5,12 +5,15 @@ import io
 import json
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanmu.output import FORMATS, explained, labelled_record, written
+from lanmu.joins import Evidence, Join
+from lanmu.output import FORMATS, article_records, explained, labelled_record, written
+from lanmu.page import Article, Fragment, Page, Paragraph
 from lanmu.topic_model import Explanation, Labelled, Span
 
 ESCAPES = re.compile("\x1b\\[[0-9;]*m")
@@ -44,6 +47,86 @@ def test_a_record_has_its_fields_in_order():
         ("reason", None),
     ]
     assert labelled_record(0, "", Labelled(None, None, (), "no text"))["probability"] is None
+
+
+HEADING, SENTENCE = "东部热网昨夜并网", "暖气片都热了。"  # a network is joined; radiators are warm
+WARM = Labelled("heating", 0.987654, ("heating",))
+PAGE = Page(  # the heading, the sentence in two pieces, and a scrap of another article between
+    text="东部热网昨夜并网\n暖气\n得见。\n片都热了。",
+    fragments=(
+        Fragment(0, 8, True, 0.0, 0.0, "heating", 0.9),
+        Fragment(9, 11, False, 0.0, 0.9, "heating", 0.987654),
+        Fragment(12, 15, False, 0.9, 0.0, None, None),
+        Fragment(16, 21, False, 0.9, 0.0, "heating", 0.987654),
+    ),
+    seams=(Join(1, 3, 0.912345, (Evidence("word_across", 1.0, 2.5),)),),
+    articles=(
+        Article(
+            (0, 1, 3),
+            HEADING,
+            f"{HEADING}\n{SENTENCE}",
+            "heating",
+            ("heating",),
+            (
+                Paragraph((0,), HEADING, True, Labelled("heating", 0.9, ("heating",))),
+                Paragraph((1, 3), SENTENCE, False, WARM),
+            ),
+        ),
+        Article(
+            (2,), None, "得见。", None, (),
+            (Paragraph((2,), "得见。", False, Labelled(None, None, (), "no word")),),
+        ),
+    ),
+)  # fmt: skip
+
+
+def test_an_article_as_jsonl_has_its_fragments_joins_and_paragraphs():
+    whole, scrap = article_records(2, PAGE, "jsonl")
+    assert whole == {
+        "page": 2,
+        "article": 0,
+        "topic": "heating",
+        "topics": ["heating"],
+        "heading": HEADING,
+        "text": f"{HEADING}\n{SENTENCE}",
+        "fragments": [
+            {"fragment": 0, "start": 0, "end": 8, "begins_broken": 0.0, "ends_broken": 0.0},
+            {"fragment": 1, "start": 9, "end": 11, "begins_broken": 0.0, "ends_broken": 0.9},
+            {"fragment": 3, "start": 16, "end": 21, "begins_broken": 0.9, "ends_broken": 0.0},
+        ],
+        "joins": [
+            {"first": 1, "second": 3, "probability": 0.9123, "evidence": {"word_across": 2.5}}
+        ],
+        "paragraphs": [
+            {
+                **labelled_record(0, HEADING, PAGE.articles[0].paragraphs[0].label),
+                "heading": True,
+                "fragments": [0],
+            },
+            {**labelled_record(1, SENTENCE, WARM), "heading": False, "fragments": [1, 3]},
+        ],
+    }
+    assert (scrap["article"], scrap["topic"], scrap["heading"], scrap["joins"]) == (
+        1, None, None, [],
+    )  # fmt: skip
+    assert scrap["paragraphs"][0]["reason"] == "no word"
+
+
+def test_an_article_as_csv_is_a_flat_record_with_its_whole_text():
+    assert written(article_records(1, PAGE, "csv"), "csv") == (
+        "page,article,topic,paragraphs,heading,text\n"
+        f"1,0,heating,2,{HEADING},{SENTENCE}\n"
+        "1,1,,1,,得见。\n"
+    )
+
+
+def test_an_article_in_a_table_has_a_dash_for_no_topic_and_a_heading_that_leaves_room():
+    long = replace(PAGE.articles[0], heading=HEADING * 5)
+    table = written(article_records(1, replace(PAGE, articles=(long,)), "table"), "table", 100)
+    assert f"  {(HEADING * 2)[:15]}…" in table
+    assert table.endswith(f"  {SENTENCE}\n")
+    _, scrap = article_records(1, PAGE, "table")
+    assert (scrap["topic"], scrap["heading"], scrap["text"]) == ("-", "", "得见。")
 
 
 @pytest.mark.parametrize("form", FORMATS)
