@@ -371,8 +371,10 @@ def stages(path: str, texts: list[str]) -> Row:
         words = timed("cut", block.words, cut)
         timed("word look-up", vocabulary.of_words, words, ngrams)
         counts = timed("merge", features.count, block, vocabulary, cut)
-        rows = timed("weigh", features.tfidf, counts, idf)
-        timed("score", features.scores, rows, weights)
+        idf_of_each = timed("gather", idf.take, counts.features)
+        weights_of_each = timed("gather", weights.take, counts.features, 0)
+        rows = timed("weigh", features.tfidf, counts, idf_of_each)
+        timed("score", features.scores, rows, weights_of_each)
     spent["merge"] -= spent["cut"] + spent["word look-up"] + spent["n-gram look-up"]
     return spent
 

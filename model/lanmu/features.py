@@ -7,11 +7,13 @@ kind. A row holds (1 + ln tf) x idf for each known feature, with the smoothed id
 `sublinear_tf`, over words and n-grams together.
 
 All of it runs on whole arrays over blocks of texts. A block is one array of code points in which
-a newline, which normalised text never holds, follows each text.
+a newline, which normalised text never holds, follows each text. `count` takes any block;
+`count_one` takes fewer steps, each of which is slower on long texts.
 """
 
 import itertools
 import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,12 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lanmu.text import normalised_codes
-from lanmu.words import FIRST_HAN, LAST_HAN, Cut
+from lanmu.words import FIRST_HAN, HAN_RUN, LAST_HAN, Cut
 
 Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int32]
+Pairs = NDArray[np.unsignedinteger]
 
 MAX_NGRAM = 3
 CODE_BITS = 21
@@ -42,11 +45,14 @@ _LETTERS = (  # letters and digits other than the dictionary's Han: code points,
     (LAST_HAN + 1, 0x9FFF), (0xAC00, 0xD7A3), (0x20000, 0x323AF),
 )  # fmt: skip
 _UNKNOWN = -1
-_FEW = 400  # n-grams that a binary search finds sooner than whole-array steps of hashing
+_ROW = 256  # characters that are sorted together at least
 _NUMBER_BITS = np.uint64(24)
 _NUMBERS = np.uint64((1 << 24) - 1)
 _EMPTY = np.uint64((1 << 64) - 1)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: Knuth's multiplicative hash
+_LETTER_RUN = re.compile(
+    "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _LETTERS) + "]+"
+)
 _PIECES = re.compile(r"[ \n]|[^ \n]+")
 
 
@@ -96,6 +102,10 @@ class Block:
         codes[origin.searchsorted(ends)] = _NEWLINE
         return cls(codes, origin, _KINDS.take(codes))
 
+    def ends(self) -> Ints:
+        """Return where the newlines are that follow the texts, shape (n_texts,)."""
+        return np.flatnonzero(self.kinds == _END)
+
     def words(self, cut: Cut) -> "Words":
         r"""Return the words of the Han runs, then the other runs whole.
 
@@ -114,6 +124,11 @@ class Block:
             np.concatenate([han.lengths, others.lengths]),
         )
 
+    def word_texts(self, cut: Cut) -> list[str]:
+        """Return the texts of `words`, which takes no look at where they stand."""
+        text = self.codes.astype("<u4", copy=False).tobytes().decode("utf-32-le")
+        return cut(" ".join(HAN_RUN.findall(text))) + _LETTER_RUN.findall(text)
+
     def _words_of(self, kind: int, cut: Cut) -> "Words":
         """Cut the runs of one kind, with a blank after each, and a newline after each text."""
         kept = self.kinds & (kind | _END) != 0
@@ -124,11 +139,11 @@ class Block:
         texts = cut(codes.astype("<u4").tobytes().decode("utf-32-le"))
         marked = np.frombuffer("\0".join(texts).encode("utf-32-le"), dtype="<u4")
         (parted,) = (marked == 0).nonzero()
-        edges = np.concatenate([[0], parted - np.arange(len(parted)), [len(codes)]])
+        edges = np.concatenate([[0], parted - np.arange(len(parted)), [len(at)]])
         first = edges[:-1]
-        lengths = edges[1:] - first
-        lengths[codes.take(first) <= _BLANK] = 0
-        return Words(texts, at.take(first), lengths)
+        starts = at.take(first)
+        lengths = (edges[1:] - first) * (self.kinds.take(starts) == kind)
+        return Words(texts, starts, lengths)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -190,7 +205,7 @@ class Vocabulary:
 
     def prepare(self) -> None:
         """Build the look-up tables now rather than at the first look-up."""
-        _ = self._long_words, self._character_numbers, self._longer_numbers
+        _ = self._short_words, self._word_numbers, self._character_numbers, self._longer_numbers
 
     @cached_property
     def _short_words(self) -> tuple[int, Numbers]:
@@ -207,15 +222,15 @@ class Vocabulary:
             keys = np.zeros(len(words), np.uint64)
             for offset in range(length):
                 keys = (keys << np.uint64(CODE_BITS)) | codes.take(starts.take(words) + offset)
-            if not _all_among(keys, self.ngrams):
+            ngrams = self.of_keys(keys)
+            if (ngrams < 0).any():
                 return length - 1, word_of_ngram
-            word_of_ngram[np.searchsorted(self.ngrams, keys)] = words
+            word_of_ngram[ngrams] = words
         return self.max_ngram, word_of_ngram
 
     @cached_property
-    def _long_words(self) -> dict[str, int]:
-        short, _ = self._short_words
-        return {word: number for number, word in enumerate(self.words) if len(word) > short}
+    def _word_numbers(self) -> dict[str, int]:
+        return dict(zip(self.words, range(len(self.words)), strict=True))
 
     @cached_property
     def _n_characters(self) -> int:
@@ -223,15 +238,15 @@ class Vocabulary:
 
     @cached_property
     def _character_numbers(self) -> Numbers:
-        numbers = np.full(_CODES, _UNKNOWN, np.int32)
+        numbers = np.full(_LETTERS[-1][1] + 1, _UNKNOWN, np.int32)
         numbers[self.ngrams[: self._n_characters]] = np.arange(self._n_characters)
         return numbers
 
     @cached_property
     def _longer_numbers(self) -> "_HashTable":
         longer = self.ngrams[self._n_characters :]
-        beginnings = np.searchsorted(self.ngrams, longer >> np.uint64(CODE_BITS))
-        characters = np.searchsorted(self.ngrams, longer & np.uint64(_CODES - 1))
+        beginnings = self.ngrams.searchsorted(longer >> np.uint64(CODE_BITS))
+        characters = self._character_numbers.take(_last(longer))
         return _HashTable.of(self._pairs(beginnings, characters), self._n_characters)
 
     def _pairs(self, ngrams: NDArray[np.integer], characters: NDArray[np.integer]) -> Keys:
@@ -248,26 +263,31 @@ class Vocabulary:
         lengths[longer] = 0
         of_ngrams = ngrams.take(lengths * ngrams.shape[1] + words.starts)
         numbers: Numbers = word_of_ngram.take(of_ngrams)
-        texts = map(words.texts.__getitem__, longer.tolist())
-        found = map(self._long_words.get, texts, itertools.repeat(_UNKNOWN))
-        numbers[longer] = np.fromiter(found, np.int32, len(longer))
+        numbers[longer] = self.of_texts([words.texts[i] for i in longer.tolist()])
         return numbers
 
-    def of_features(self, other: "Vocabulary") -> Ints:
+    def of_texts(self, words: Sequence[str]) -> Numbers:
+        """Return the number of each word; -1 for an unknown one."""
+        found = map(self._word_numbers.get, words, itertools.repeat(_UNKNOWN))
+        return np.fromiter(found, np.int32, len(words))
+
+    def of_keys(self, keys: Keys) -> Numbers:
+        """Return the number of each n-gram by its key; -1 for an unknown one."""
+        if not len(self.ngrams):
+            return np.full(len(keys), _UNKNOWN, np.int32)
+        places = self.ngrams.searchsorted(keys)
+        known = self.ngrams.take(places, mode="clip") == keys
+        return np.where(known, places, _UNKNOWN).astype(np.int32)
+
+    def of_features(self, other: "Vocabulary") -> Numbers:
         """Return the number here of each feature of another vocabulary; -1 for one it lacks.
 
         >>> own, other = (Vocabulary((w,), np.array([0x4F9B], np.uint64), 1) for w in ("热", "供"))
         >>> own.of_features(other).tolist()
         [-1, 1]
         """
-        number_of = dict(zip(self.words, range(len(self.words)), strict=True))
-        words = [number_of.get(word, _UNKNOWN) for word in other.words]
-        places = self.ngrams.searchsorted(other.ngrams)
-        known = np.zeros(len(places), bool)
-        if len(self.ngrams):
-            known = self.ngrams.take(places, mode="clip") == other.ngrams
-        ngrams = np.where(known, places + self.first_ngram, _UNKNOWN)
-        return np.concatenate([np.array(words, np.int64), ngrams])
+        ngrams = _shifted(self.of_keys(other.ngrams), self.first_ngram)
+        return np.concatenate([self.of_texts(other.words), ngrams])
 
     def of_characters(self, codes: NDArray[np.uint32]) -> Numbers:
         """Return the number of each code point as an n-gram; -1 for an unknown one."""
@@ -275,38 +295,36 @@ class Vocabulary:
 
     def of_longer(self, ngrams: Numbers, characters: Numbers) -> Numbers:
         """Return the numbers of n-grams with a character more; -1 for an unknown one."""
-        if len(ngrams) > _FEW:
-            return self._longer_numbers.find(self._pairs(ngrams, characters))
-        keys = (self.ngrams.take(ngrams) << np.uint64(CODE_BITS)) | self.ngrams.take(characters)
-        places = self.ngrams.searchsorted(keys)
-        known = self.ngrams.take(places, mode="clip") == keys
-        return np.where(known, places, _UNKNOWN).astype(np.int32, copy=False)
+        return self._longer_numbers.find(self._pairs(ngrams, characters))
 
 
 def are_ngrams(keys: Keys, max_ngram: int) -> bool:
     """Tell whether keys can be a vocabulary's.
 
-    They must ascend, none be longer than `max_ngram`, a longer one have its beginning and its last
-    character among them, and the pairs of these be few enough for the look-up table.
+    They must ascend, none be longer than `max_ngram`, all be of letters, a longer one have its
+    beginning and its last character among them, and the pairs of these be few enough for the
+    look-up table.
     """
-    characters = keys[: np.searchsorted(keys, np.uint64(_CODES))]
+    if not (keys[1:] > keys[:-1]).all():
+        return False
+    characters, longer = np.split(keys, keys.searchsorted([np.uint64(_CODES)]))
     if len(keys) >= 1 << 24 or len(keys) * len(characters) >= 1 << 40:
         return False
-    if len(keys) and (keys[0] == 0 or int(keys[-1]) >= _CODES**max_ngram):
+    if len(keys) and int(keys[-1]) >= _CODES**max_ngram:
         return False
-    longer = keys[len(characters) :]
-    return (
-        bool((keys[1:] > keys[:-1]).all())
-        and _all_among(longer >> np.uint64(CODE_BITS), keys)
-        and _all_among(longer & np.uint64(_CODES - 1), characters)
+    known = np.zeros(_CODES, bool)
+    known[_last(characters)] = True
+    beginnings = longer >> np.uint64(CODE_BITS)
+    return bool(
+        (_KINDS.take(_last(characters), mode="clip") & (_HAN | _LETTER)).all()
+        and known.take(_last(longer)).all()
+        and (keys.take(keys.searchsorted(beginnings)) == beginnings).all()
     )
 
 
-def _all_among(keys: Keys, ascending: Keys) -> bool:
-    if len(keys) and not len(ascending):
-        return False
-    places = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
-    return bool((ascending.take(places) == keys).all())
+def _last(keys: Keys) -> Ints:
+    """Return the last code point of each n-gram."""
+    return (keys & np.uint64(_CODES - 1)).view(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +339,7 @@ class _HashTable:
     @classmethod
     def of(cls, keys: Keys, first_number: int) -> "_HashTable":
         """Make a table of distinct keys, which are numbered from `first_number`."""
-        size = 1 << max(4, (2 * len(keys)).bit_length())
+        size = 1 << max(4, (4 * len(keys)).bit_length())
         table = cls(np.full(size, _EMPTY))
         entries = (keys << _NUMBER_BITS) | np.arange(
             first_number, first_number + len(keys), dtype=np.uint64
@@ -350,9 +368,7 @@ class _HashTable:
             differing = entries ^ keys.take(looking)
             found[looking] = differing
             looking = looking[(differing > _NUMBERS) & (entries != _EMPTY)]
-        numbers = found.astype(np.int32)
-        numbers[found > _NUMBERS] = _UNKNOWN
-        return numbers
+        return np.where(found > _NUMBERS, _EMPTY, found).astype(np.int32)  # which makes that -1
 
 
 def blocks(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -388,38 +404,73 @@ def ngrams(block: Block, numbers: FeatureNumbers) -> Numbers:
 
 def count(block: Block, numbers: FeatureNumbers, cut: Cut) -> Rows:
     """Count the known features of each text of a block."""
-    ngrams_at = ngrams(block, numbers)
+    features = ngrams(block, numbers)
     words = block.words(cut)
-    word = numbers.of_words(words, ngrams_at)
-
-    (ends,) = (block.kinds == _END).nonzero()
-    bits = numbers.size.bit_length()
-    width = np.uint32 if len(ends) << bits <= 1 << 32 else np.uint64  # the narrow sort faster
-    lengths = ends - np.concatenate([[-1], ends[:-1]])
-    text = (np.arange(len(ends)) << bits).astype(width).repeat(lengths)
+    word = numbers.of_words(words, features)
+    features[1:] = _shifted(features[1:], numbers.first_ngram)
     (known,) = (word >= 0).nonzero()
-    pairs = [text.take(words.starts.take(known)) | word.take(known).astype(width)]
-    for number in ngrams_at[1:]:
-        (at,) = (number >= 0).nonzero()
-        feature = number.take(at).astype(width) + width(numbers.first_ngram)
-        pairs.append(text.take(at) | feature)
-    return _merged(np.concatenate(pairs), bits, len(ends))
+    features[0, words.starts.take(known)] = word.take(known)
+
+    ends = block.ends() + 1
+    bits = numbers.size.bit_length()
+    width = "u4" if len(ends) << bits <= 1 << 32 else "u8"  # the narrow ones sort sooner
+    text = (np.arange(len(ends)) << bits).astype(width).repeat(np.diff(ends, prepend=0))
+    return _merged(_sorted(features.astype(width) | text, ends), bits, len(ends))
 
 
-def _merged(pairs: NDArray[np.unsignedinteger], bits: int, n_texts: int) -> Rows:
-    """Sort pairs of text and feature, the feature in the lowest bits, and count the equal ones."""
+def count_one(block: Block, vocabulary: Vocabulary, cut: Cut) -> Rows:
+    """Count as `count` does the known features of a block of one text, sooner if it is short."""
+    codes = np.where(block.kinds, block.codes, _NEWLINE).astype(np.uint64)
+    keys = [codes]
+    for n in range(1, vocabulary.max_ngram):
+        keys.append((keys[-1][:-1] << np.uint64(CODE_BITS)) | codes[n:])
+    ngrams = vocabulary.of_keys(np.concatenate(keys))
+    words = vocabulary.of_texts(block.word_texts(cut))
+    pairs = np.concatenate([words, _shifted(ngrams, vocabulary.first_ngram)]).view(np.uint32)
     pairs.sort()
-    differs = np.concatenate([[True], pairs[1:] != pairs[:-1]])[: len(pairs)]
-    (first,) = differs.nonzero()
-    counts = np.concatenate([first[1:], [len(pairs)]])[: len(first)] - first
-    pairs = pairs.take(first).astype(np.int64)
-    starts = pairs.searchsorted(np.arange(n_texts + 1) << bits)
-    return Rows(starts, pairs & ((1 << bits) - 1), counts.astype(np.float64))
+    return _merged(pairs, vocabulary.size.bit_length(), 1)
+
+
+def _shifted(numbers: Numbers, first: int) -> Numbers:
+    """Return numbers from `first` on; -1 stays, since shifting right makes all its bits of it."""
+    return (numbers + np.int32(first)) | (numbers >> 31)
+
+
+def _sorted(pairs: Pairs, ends: Ints) -> Pairs:
+    """Sort the pairs (n_kinds, n_characters) of texts that end there, each text's together.
+
+    Many short rows of whole texts are sorted sooner than a long one. What fills the rows up is the
+    pair of a newline, as of any character without a feature: the highest number there is.
+    """
+    stops, size = ends.tolist(), max(_ROW, int(np.diff(ends, prepend=0).max()))
+    edges = [0]
+    while edges[-1] < stops[-1]:
+        edges.append(stops[bisect_right(stops, edges[-1] + size) - 1])
+    first, stop = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
+    at = np.minimum(first + np.arange(size), stop - 1)
+    rows = np.concatenate([kind.take(at) for kind in pairs], axis=1)
+    rows.sort(axis=1)
+    return rows.ravel()
+
+
+def _merged(pairs: Pairs, bits: int, n_texts: int) -> Rows:
+    """Count the equal ones of sorted pairs of text and feature, the feature in the lowest bits.
+
+    The last pair is one without a feature, and counts for nothing.
+    """
+    (last,) = (pairs[1:] != pairs[:-1]).nonzero()
+    edges = np.concatenate([[0], last + 1, [len(pairs)]])
+    counts = edges[1:] - edges[:-1]
+    distinct = pairs.take(edges[:-1])
+    (known,) = (distinct != pairs[-1]).nonzero()
+    distinct = distinct.take(known).astype(np.int64)
+    starts = distinct.searchsorted(np.arange(n_texts + 1) << bits)
+    return Rows(starts, distinct & ((1 << bits) - 1), counts.take(known).astype(np.float64))
 
 
 def tfidf(counts: Rows, idf: Floats) -> Rows:
-    """Weigh counts by (1 + ln tf) x idf and scale each row to length 1."""
-    values = idf.take(counts.features)
+    """Weigh counts by (1 + ln tf) x idf, the idf of each, and scale each row to length 1."""
+    values = idf.copy()
     (repeated,) = (counts.values > 1).nonzero()
     values[repeated] *= 1.0 + np.log(counts.values.take(repeated))
     lengths = np.sqrt(_row_sums(values * values, counts.starts))
@@ -447,8 +498,11 @@ def smoothed_idf(df: NDArray[np.integer], n_texts: int) -> Floats:
 
 
 def scores(rows: Rows, weights: NDArray[np.float32]) -> Floats:
-    """Return the product of rows with weights (n_features, n_columns): (n_rows, n_columns)."""
-    products = weights.take(rows.features, axis=0).T.astype(np.float64, order="C")
+    """Return the sums of rows of values by their weights, shape (n_values, n_columns).
+
+    They are the product of the rows with the weights of all features: (n_rows, n_columns).
+    """
+    products = weights.T.astype(np.float64, order="C")
     products *= rows.values
     return _row_sums(products, rows.starts).T
 

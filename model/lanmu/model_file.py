@@ -33,10 +33,10 @@ import hashlib
 import io
 import json
 import math
+import operator
 import os
 import tempfile
 import zipfile
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -327,6 +327,6 @@ def _word_list(blob: NDArray[np.uint8]) -> tuple[str, ...]:
         listed = blob.tobytes().decode().split("\n")
     except UnicodeDecodeError as error:
         raise ModelFileError(f"its words are not UTF-8: {error}") from error
-    if listed.pop() or not all(a < b for a, b in pairwise(["", *listed])):
+    if listed.pop() or "" in listed or not all(map(operator.lt, listed, listed[1:])):
         raise ModelFileError("its words are not in ascending order, each on its line")
     return tuple(listed)

@@ -17,6 +17,7 @@ from lanmu.features import (
     Vocabulary,
     blocks,
     count,
+    count_one,
     ngrams,
     scores,
     smoothed_idf,
@@ -26,6 +27,8 @@ from lanmu.words import Cut, cutter
 
 OTHER = "other"
 """The label that means none of the topics, in a model that has it."""
+
+_SHORT = 1000  # characters; a text of more is labelled as a block is
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +118,34 @@ class TopicModel:
         return cutter(self.user_words)
 
     @cached_property
-    def _weights(self) -> NDArray[np.float32]:
-        return np.ascontiguousarray(self.coefficients.T)  # what one feature adds, side by side
+    def _table(self) -> NDArray[np.float32]:
+        """The coefficients of each feature, and its idf in the last eight bytes: one look has all.
 
-    @cached_property
-    def _idf(self) -> Floats:
+        Shape (n_features, n_labels + 2), and one more where n_labels is odd.
+        """
         idf = smoothed_idf(self.document_frequencies, self.n_texts)
         idf[self.vocabulary.first_ngram :] *= self.ngram_weight
-        return idf
+        n_labels = len(self.labels)
+        table = np.zeros((len(idf), n_labels + n_labels % 2 + 2), np.float32)
+        table[:, :n_labels] = self.coefficients.T
+        table[:, -2:] = idf.view(np.float32).reshape(-1, 2)
+        return table
 
     def __post_init__(self) -> None:
         """Build what labelling needs before a caller starts threads or forks."""
         self.vocabulary.prepare()
-        _ = self._cut, self._idf, self._weights
+        _ = self._cut, self._table
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the fields alone: a cutter can't travel, and is built again."""
         return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
-    def _rows(self, block: Block) -> Rows:
-        return tfidf(count(block, self.vocabulary, self._cut), self._idf)
+    def _weighed(self, block: Block) -> tuple[Rows, NDArray[np.float32]]:
+        """Return TF-IDF rows, and the coefficients of each value, shape (n_values, n_labels)."""
+        is_short = len(block.codes) <= _SHORT and len(block.ends()) == 1
+        counts = (count_one if is_short else count)(block, self.vocabulary, self._cut)
+        found = self._table.take(counts.features, axis=0)
+        return tfidf(counts, found.view(np.float64)[:, -1]), found[:, : len(self.labels)]
 
     def _scored(self, texts: Iterable[str]) -> Iterator[tuple[list[str], Floats, Ints]]:
         """Yield blocks of texts, their scores (n, n_labels), and how many known features each has.
@@ -142,8 +153,8 @@ class TopicModel:
         A block at a time, so that memory doesn't grow with the number of texts.
         """
         for block in blocks(_checked(texts)):
-            rows = self._rows(Block.of(block))
-            label_scores = np.add(scores(rows, self._weights), self.intercepts, order="C")
+            rows, weights = self._weighed(Block.of(block))
+            label_scores = np.add(scores(rows, weights), self.intercepts, order="C")
             yield block, label_scores, rows.starts[1:] - rows.starts[:-1]
 
     def decision_function(self, texts: Iterable[str]) -> Floats:
@@ -273,11 +284,11 @@ class TopicModel:
         if label is not None and label not in self.labels:
             raise ValueError(f"{label!r} is none of the model's labels: {', '.join(self.labels)}")
         block = Block.of([text])
-        rows = self._rows(block)
-        label_scores = scores(rows, self._weights)[0] + self.intercepts
+        rows, weights = self._weighed(block)
+        label_scores = scores(rows, weights)[0] + self.intercepts
         k = self.labels.index(label) if label is not None else int(label_scores.argmax())
         added = np.zeros(len(self.vocabulary))
-        added[rows.features] = rows.values * self.coefficients[k].take(rows.features)
+        added[rows.features] = rows.values * weights[:, k]
         spans = self._spans(text, block, added)
         return Explanation(self.labels[k], float(label_scores[k]), float(self.intercepts[k]), spans)
 

@@ -19,6 +19,7 @@ from lanmu.features import (
     Vocabulary,
     blocks,
     count,
+    count_one,
     learn,
     scores,
     smoothed_idf,
@@ -79,7 +80,8 @@ def dense(rows, n_features):
 
 def weighed(texts, vocabulary, df, n_texts):
     counts = count(Block.of(texts), vocabulary, cutter())
-    return dense(tfidf(counts, smoothed_idf(df, n_texts)), len(vocabulary))
+    idf = smoothed_idf(df, n_texts).take(counts.features)
+    return dense(tfidf(counts, idf), len(vocabulary))
 
 
 def as_scikit_learn_weighs_them(texts, new_texts, max_ngram, names):
@@ -99,7 +101,8 @@ def test_values_are_those_of_scikit_learn(max_ngram):
     vocabulary, df, counts = learn(TEXTS, cutter(), max_ngram=max_ngram, min_df=1)
     names = names_of(vocabulary)
     known, new = as_scikit_learn_weighs_them(TEXTS, NEW_TEXTS, max_ngram, names)
-    learned = dense(tfidf(counts, smoothed_idf(df, len(TEXTS))), len(vocabulary))
+    idf = smoothed_idf(df, len(TEXTS)).take(counts.features)
+    learned = dense(tfidf(counts, idf), len(vocabulary))
     np.testing.assert_allclose(learned, known, rtol=0, atol=1e-9)
     for texts, expected in ((TEXTS, known), (NEW_TEXTS, new)):
         values = weighed(texts, vocabulary, df, len(TEXTS))
@@ -156,7 +159,25 @@ def assert_found_as_in_a_dict(vocabulary, texts):
         start, end = rows.starts[row : row + 2]
         found = zip(rows.features[start:end].tolist(), rows.values[start:end].tolist(), strict=True)
         names = [name for name in features_of(text, vocabulary.max_ngram) if name in numbers]
-        assert list(found) == sorted(Counter(map(numbers.__getitem__, names)).items())
+        expected = sorted(Counter(map(numbers.__getitem__, names)).items())
+        assert list(found) == expected
+        alone = count_one(Block.of([text]), vocabulary, cutter())
+        assert alone.starts.tolist() == [0, len(expected)]
+        assert list(zip(alone.features.tolist(), alone.values.tolist(), strict=True)) == expected
+
+
+@given(FEW)
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_the_texts_of_words_are_those_that_have_places(text):
+    block = Block.of([text])
+    words = [word for word in block.words(cutter()).texts if not word.isspace()]
+    assert [word for word in block.word_texts(cutter()) if not word.isspace()] == words
+
+
+def test_long_and_short_texts_of_a_block_are_counted_apart():
+    texts = ["热" * 20_000, *["供热"] * 30, "湿" * 2000, "", "供热" * 300]  # heat, supply, wet
+    vocabulary, _, _ = learn(texts, cutter(), max_ngram=2, min_df=1)
+    assert_found_as_in_a_dict(vocabulary, texts)
 
 
 @given(st.lists(FEW, min_size=1, max_size=6), st.lists(FEW, min_size=1, max_size=6))
@@ -266,7 +287,8 @@ def test_scores_are_the_product_of_rows_and_weights():
     starts = np.concatenate([[0], np.cumsum((table != 0).sum(axis=1))])
     rows = Rows(starts, np.nonzero(table)[1], table[table != 0])
     weights = rng.normal(size=(40, 3)).astype(np.float32)
-    np.testing.assert_allclose(scores(rows, weights), table @ weights, rtol=0, atol=1e-12)
+    found = scores(rows, weights.take(rows.features, axis=0))
+    np.testing.assert_allclose(found, table @ weights, rtol=0, atol=1e-12)
 
 
 def test_rows_have_length_one():

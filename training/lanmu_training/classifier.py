@@ -355,7 +355,9 @@ def _weighted(counts: sparse.csr_array, idf: Floats) -> sparse.csr_array:
     known = counts.copy()
     known.data *= idf.take(known.indices) > 0
     known.eliminate_zeros()
-    known.data = tfidf(Rows(known.indptr, known.indices, known.data), idf).values
+    known.data = tfidf(
+        Rows(known.indptr, known.indices, known.data), idf.take(known.indices)
+    ).values
     return known
 
 
