@@ -24,7 +24,7 @@ from typing import BinaryIO
 from lanmu import parquet
 from lanmu.errors import LanmuError
 from lanmu.model_file import SHIPPED, load_model
-from lanmu.rows import BadRowError, BulkError, Layout, excerpt, records
+from lanmu.rows import BadRowError, BulkError, Layout, Record, excerpt, records
 from lanmu.shards import SHARD_SIZE, Shard, Source, form_of, opened, packed, sources, survey
 from lanmu.topic_model import Labelled, TopicModel
 from lanmu.unfinished import unfinished, whole
@@ -53,7 +53,7 @@ class Job:
     versions: tuple[str, ...]
 
     def part(self, shard: Shard, kind: str) -> Path:
-        """Return the path of a part: labelled rows, rejected ones, or the word that it is done."""
+        """Return the path of a part: labelled rows, or rejected ones."""
         return Path(f"{self.parts}{shard.number:06}.{kind}")
 
 
@@ -219,8 +219,8 @@ def label_shard(job: Job, shard: Shard) -> Done:
 
     label = model_of(job).label
     with (
+        whole(job.part(shard, "rows")) as file,  # which is there last, and tells that all is done
         whole(job.part(shard, "rejected")) as rejects,
-        whole(job.part(shard, "rows")) as file,
         packed(file, job.packing) as out,
     ):
         if job.layout.form == "parquet":
@@ -229,10 +229,8 @@ def label_shard(job: Job, shard: Shard) -> Done:
         else:
             labelled = _label_rows(shard, job.layout, label, reject, out)
         shard.source.check_unchanged()
-    if labelled + rejected != shard.n_rows:
-        raise BulkError(f"{shard.source.file}: has other rows than at first; begin anew")
-    with whole(job.part(shard, "done")) as file:
-        file.write(json.dumps([labelled, rejected]).encode())
+        if labelled + rejected != shard.n_rows:
+            raise BulkError(f"{shard.source.file}: has other rows than at first; begin anew")
     return Done(shard, labelled, rejected)
 
 
@@ -243,34 +241,33 @@ def _label_rows(
     reject: Callable[[int, int, str, str], None],
     out: BinaryIO,
 ) -> int:
-    read, write = layout.reader(), layout.writer()
-    labelled = held = 0
-    rows: list[bytes] = []
-    texts: list[str] = []
-
-    def flush() -> None:
-        nonlocal labelled, held
-        out.write(b"".join(map(write, rows, label(texts))))
-        labelled += len(rows)
-        held = 0
-        rows.clear()
-        texts.clear()
-
+    labelled = 0
     with opened(shard) as stream:
         end = shard.start + shard.size
-        for record in records(stream, layout.form, shard.start, shard.line, end):
-            try:
-                texts.append(read(record))
-            except BadRowError as error:
-                begins = excerpt(record.data, layout.encoding)
-                reject(record.offset, record.line, str(error), begins)
-                continue
-            rows.append(record.data)
-            held += record.size
-            if held >= _BATCH:
-                flush()
-        flush()
+        for batch in _batches(records(stream, layout.form, shard.start, shard.line, end)):
+            rows, texts = [], []
+            for row, text in zip(batch, layout.texts(batch), strict=True):
+                if isinstance(text, BadRowError):
+                    reject(row.offset, row.line, str(text), excerpt(row.data, layout.encoding))
+                else:
+                    rows.append(row.data)
+                    texts.append(text)
+            out.write(layout.labelled(rows, label(texts)))
+            labelled += len(rows)
     return labelled
+
+
+def _batches(rows: Iterable[Record]) -> Iterator[list[Record]]:
+    batch: list[Record] = []
+    held = 0
+    for row in rows:
+        batch.append(row)
+        held += row.size
+        if held >= _BATCH:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def model_of(job: Job) -> TopicModel:
@@ -328,9 +325,10 @@ def _run(
 
     missing = []
     for shard in shards:
-        part = job.part(shard, "done")
-        if part.exists():
-            count(Done(shard, *json.loads(part.read_bytes())))
+        if job.part(shard, "rows").exists():
+            with job.part(shard, "rejected").open("rb") as rejects:
+                n_rejected = sum(1 for _ in rejects)
+            count(Done(shard, shard.n_rows - n_rejected, n_rejected))
         else:
             missing.append(shard)
     n_before = n_bytes

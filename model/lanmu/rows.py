@@ -14,7 +14,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -139,21 +139,40 @@ class Layout:
     header: bytes = b""
     cells: tuple[str, ...] = ()
 
-    def reader(self) -> Callable[[Record], str]:
-        """Return the function that reads a row's text, or raises `BadRowError`."""
-        return self._json_text if self.form == "jsonl" else self._csv_text
+    def texts(self, rows: Sequence[Record]) -> list[str | BadRowError]:
+        """Return the text of each row, or why it has none to label."""
+        read = self._json_text if self.form == "jsonl" else self._csv_text
+        found: list[str | BadRowError] = []
+        lines = self._decoded_at_once(rows) or [None] * len(rows)
+        for row, line in zip(rows, lines, strict=True):
+            try:
+                found.append(read(decoded(row, self.encoding) if line is None else line))
+            except BadRowError as error:
+                found.append(error)
+        return found
 
-    def writer(self) -> Callable[[bytes, Labelled], bytes]:
-        """Return the function that writes a row's bytes with its answer."""
-        return self._json_row if self.form == "jsonl" else self._csv_row
-
-    def _json_text(self, record: Record) -> str:
+    def _decoded_at_once(self, rows: Sequence[Record]) -> Sequence[str | None] | None:
+        """Return what rows say, sooner than `decoded` does; None where one needs a closer look."""
+        if self.form != "jsonl" or not rows[0].offset or max(row.size for row in rows) > ROW_LIMIT:
+            return None
         try:
-            row = _json_value(decoded(record, self.encoding).rstrip("\r\n"))
+            lines = b"".join([row.data for row in rows]).decode(self.encoding).split("\n")
+        except UnicodeDecodeError:
+            return None
+        return lines[: len(rows)]
+
+    def labelled(self, rows: Sequence[bytes], answers: Sequence[Labelled]) -> bytes:
+        """Return the bytes of rows with their answers."""
+        write = self._json_row if self.form == "jsonl" else self._csv_row
+        return b"".join(map(write, rows, answers))
+
+    def _json_text(self, line: str) -> str:
+        try:
+            row = _json_value(line.rstrip("\r\n"))
         except BadRowError:
             raise
         except json.JSONDecodeError as error:
-            if not record.data.strip():
+            if not line.strip(" \t\v\f\r\n"):
                 raise BadRowError("an empty line") from None
             raise BadRowError(f"not JSON: {error.msg} (character {error.pos + 1})") from None
         except RecursionError:
@@ -173,17 +192,15 @@ class Layout:
     def _json_row(self, data: bytes, answer: Labelled) -> bytes:
         if data.startswith(codecs.BOM_UTF8):
             data = data[3:]
-        body = data.rstrip(b" \t\r\n")
-        end = data[len(body) :]
-        if not end.endswith(b"\n"):
-            end += b"\n"
-        before, after = _around_probability(answer.label, answer.topics, self.encoding)
-        probability = answer.probability
-        told = _json_number(None if probability is None else round(probability, 4))
-        return b"%b%b%b%b%b" % (body[:-1], before, told, after, end)
+        body, end = data[:-2], b"\n"
+        if not data.endswith(b"}\n"):
+            row = data.rstrip(b" \t\r\n")
+            body, end = row[:-1], data[len(row) :].removesuffix(b"\n") + b"\n"
+        probability = None if answer.probability is None else round(answer.probability, 4)
+        return body + _told(answer.label, probability, answer.topics, self.encoding) + end
 
-    def _csv_text(self, record: Record) -> str:
-        cells = csv_cells(record, self.form, self.encoding)
+    def _csv_text(self, row: str) -> str:
+        cells = csv_cells(row, self.form)
         if len(cells) != len(self.cells):
             raise BadRowError(f"{len(cells)} cells, where the header has {len(self.cells)}")
         return cells[self.cells.index(self.text_field)]
@@ -203,13 +220,11 @@ class Layout:
         return self._with_cells(self.header, ADDED) if self.header else b""
 
 
-def decoded(record: Record, encoding: str) -> str:
-    """Return the text of a row; a byte order mark at the file's start is no part of it."""
-    offset, _, size, data = record
-    if size > ROW_LIMIT:
-        raise BadRowError(f"{size:,} bytes, over the limit of {ROW_LIMIT:,} a row")
-    if not offset:
-        data = data.removeprefix(codecs.BOM_UTF8)
+def decoded(row: Record, encoding: str) -> str:
+    """Return what a row says; a byte order mark at the file's start is no part of it."""
+    if row.size > ROW_LIMIT:
+        raise BadRowError(f"{row.size:,} bytes, over the limit of {ROW_LIMIT:,} a row")
+    data = row.data if row.offset else row.data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -219,9 +234,8 @@ def decoded(record: Record, encoding: str) -> str:
         ) from None
 
 
-def csv_cells(record: Record, form: str, encoding: str) -> list[str]:
+def csv_cells(row: str, form: str) -> list[str]:
     """Return the cells of a row of CSV or TSV."""
-    row = decoded(record, encoding)
     if not row.strip("\r\n"):
         raise BadRowError("an empty line")
     csv.field_size_limit(ROW_LIMIT)  # the module's own limit is 131,072 characters
@@ -275,17 +289,12 @@ def _json_value(written: str) -> Any:
     return value if end == len(written) else _DECODER.decode(written)
 
 
-@functools.lru_cache(maxsize=16_384)  # more than there are numbers of four places
-def _json_number(number: float | None) -> bytes:
-    return json.dumps(number).encode()
-
-
-@functools.lru_cache(maxsize=4096)
-def _around_probability(
-    label: str | None, topics: tuple[str, ...], encoding: str
-) -> tuple[bytes, bytes]:
-    """Return what a row of JSON is given before its probability, and after it."""
-    quoted, *quoted_topics = (json.dumps(name, ensure_ascii=False) for name in (label, *topics))
-    before = f', "label": {quoted}, "probability": '
-    after = f', "topics": [{", ".join(quoted_topics)}]}}'
-    return before.encode(encoding), after.encode(encoding)
+@functools.lru_cache(maxsize=65_536)
+def _told(
+    label: str | None, probability: float | None, topics: tuple[str, ...], encoding: str
+) -> bytes:
+    """Return what a row of JSON is given before its end, and that end."""
+    as_json = json.dumps(
+        dict(zip(ADDED, (label, probability, topics), strict=True)), ensure_ascii=False
+    )
+    return f", {as_json[1:]}".encode(encoding)

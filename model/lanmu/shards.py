@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lanmu.rows import BadRowError, BulkError, Layout, check_columns, csv_cells, records
+from lanmu.rows import BadRowError, BulkError, Layout, check_columns, csv_cells, decoded, records
 
 SHARD_SIZE = 1 << 23
 """How many bytes of rows make a shard: some seconds of work, which is what a crash can cost."""
@@ -218,7 +218,7 @@ def _after_header(stream: Any, source: Source, layout: Layout) -> tuple[Layout, 
     if header is None:
         raise BulkError(f"{source.file}: is empty; it needs a header")
     try:
-        cells = csv_cells(header, source.form, layout.encoding)
+        cells = csv_cells(decoded(header, layout.encoding), source.form)
     except BadRowError as error:
         raise BulkError(f"{source.file}: its header is {error}") from error
     check_columns(source.file, cells, layout.text_field)

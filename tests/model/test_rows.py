@@ -19,6 +19,7 @@ from lanmu.rows import (
     Record,
     check_columns,
     csv_cells,
+    decoded,
     records,
 )
 
@@ -41,13 +42,14 @@ def jsonl(text_field="text", encoding="utf-8"):
 
 def table(header, form="csv", encoding="utf-8", text_field="text"):
     record = Record(0, 1, len(header), header)
-    cells = tuple(csv_cells(record, form, encoding))
+    cells = tuple(csv_cells(decoded(record, encoding), form))
     return Layout(form, text_field, encoding, header, cells)
 
 
 def read(layout, row):
-    """Return the text of a row somewhere in a file."""
-    return layout.reader()(Record(100, 2, len(row), row))
+    """Return the text of a row somewhere in a file, or the reason why there is none."""
+    (text,) = layout.texts([Record(100, 2, len(row), row)])
+    return text
 
 
 def found(data, form, **where):
@@ -123,14 +125,14 @@ def test_a_written_row_is_the_row_that_was_read_with_the_answer(fields, text, in
     except UnicodeEncodeError:
         return  # a lone surrogate as it is
     assert read(jsonl(), data) == text
-    written = jsonl().writer()(data, ANSWER)
+    written = jsonl().labelled([data], [ANSWER])
     assert written.startswith(data[:-2])
     answer = {"label": "heating", "probability": 0.9877, "topics": ["heating", "ecology"]}
     assert list(json.loads(written).items()) == [*row.items(), *answer.items()]
 
 
 def test_a_row_without_an_answer_has_null():
-    written = jsonl().writer()(b'{"text": ""}', NO_ANSWER)
+    written = jsonl().labelled([b'{"text": ""}'], [NO_ANSWER])
     assert written == b'{"text": "", "label": null, "probability": null, "topics": []}\n'
 
 
@@ -143,7 +145,7 @@ def test_gb18030_is_read_and_written():
     row = f'{{"text": "{TEXT}㐂"}}\n'.encode("gb18030")  # the last character is in no GBK
     assert read(jsonl(encoding="gb18030"), row) == f"{TEXT}㐂"
     chinese = Labelled("供热", 0.5, ("供热",))  # heat supply
-    written = jsonl(encoding="gb18030").writer()(row, chinese)
+    written = jsonl(encoding="gb18030").labelled([row], [chinese])
     assert json.loads(written.decode("gb18030"))["topics"] == ["供热"]
 
 
@@ -172,7 +174,7 @@ def test_rows_of_csv_are_those_of_the_csv_module(rows, quote_all, tabs):
     got = found(data, form)
     assert b"".join(row.data for row in got) == data
     expected = list(csv.reader(io.StringIO(out.getvalue(), newline=""), dialect))
-    assert [csv_cells(row, form, "utf-8") for row in got] == expected == rows
+    assert [csv_cells(decoded(row, "utf-8"), form) for row in got] == expected == rows
 
 
 def test_a_quote_inside_a_cell_opens_nothing():
@@ -188,8 +190,9 @@ def test_a_quote_that_is_never_closed_takes_rows_with_it_up_to_the_limit(monkeyp
     rows = found(data, "csv")
     assert sum(row.size for row in rows) == len(data)
     assert [row.line for row in rows] == [1, 2, 7, 8]
-    with pytest.raises(BadRowError, match="over the limit of 30 a row"):
-        read(table(b"id,text\n"), rows[1].data)
+    reason = read(table(b"id,text\n"), rows[1].data)
+    assert isinstance(reason, BadRowError)
+    assert "over the limit of 30 a row" in str(reason)
 
 
 def test_a_long_line_is_skipped_and_the_next_one_found():
@@ -222,25 +225,25 @@ def test_reading_stops_at_the_end_of_the_shard():
     ],
 )
 def test_a_row_of_csv_stays_as_it_is_before_the_answer(row, written):
-    assert table(b"id,text\n").writer()(row.encode(), ANSWER) == written.encode()
+    assert table(b"id,text\n").labelled([row.encode()], [ANSWER]) == written.encode()
 
 
 def test_a_row_of_csv_without_an_answer_has_empty_cells():
-    assert table(b"id,text\n").writer()(b"7,x\n", NO_ANSWER) == b"7,x,,,\n"
+    assert table(b"id,text\n").labelled([b"7,x\n"], [NO_ANSWER]) == b"7,x,,,\n"
 
 
 def test_the_header_keeps_its_mark_and_its_line_end():
     layout = table("\ufefftext,编号\r\n".encode())
     assert layout.first_line() == "\ufefftext,编号,label,probability,topics\r\n".encode()
     assert layout.cells == ("text", "编号")
-    assert layout.writer()(b"a,1\n", NO_ANSWER) == b"a,1,,,\r\n"
+    assert layout.labelled([b"a,1\n"], [NO_ANSWER]) == b"a,1,,,\r\n"
     assert jsonl().first_line() == b""
 
 
 def test_labels_with_commas_are_quoted():
     answer = Labelled("a,b", 1.0, ("a,b",))
-    assert table(b"text\n").writer()(b"x\n", answer) == b'x,"a,b",1.0,"a,b"\n'
-    assert table(b"text\n", "tsv").writer()(b"x\n", answer) == b"x\ta,b\t1.0\ta,b\n"
+    assert table(b"text\n").labelled([b"x\n"], [answer]) == b'x,"a,b",1.0,"a,b"\n'
+    assert table(b"text\n", "tsv").labelled([b"x\n"], [answer]) == b"x\ta,b\t1.0\ta,b\n"
 
 
 @pytest.mark.parametrize(
@@ -255,9 +258,33 @@ def test_labels_with_commas_are_quoted():
     ],
 )
 def test_bad_rows_of_csv_are_refused(row, reason):
-    with pytest.raises(BadRowError) as caught:
-        read(table(b"id,text\n"), row)
-    assert str(caught.value) == reason
+    told = read(table(b"id,text\n"), row)
+    assert isinstance(told, BadRowError)
+    assert str(told) == reason
+
+
+ROWS = [  # good and bad ones; Latin-1, a line separator in a string, blanks
+    b'{"text": "\xe6\x9a\x96\xe6\xb0\x94"}\n',
+    b'{"text": "caf\xe9"}\n',
+    b'{"text": "\xe2\x80\xa8"} x\n',
+    b'{"text": ""}\r\n',
+    b'{"text": "a", "text": "b"}\n',
+    b"[1,\n",
+    b" \r\n",
+    b"\n",
+]
+
+
+@given(
+    st.lists(st.sampled_from(ROWS), min_size=1, max_size=8),
+    st.sampled_from(["", '{"text": "x"}', "{"]),
+    st.sampled_from(["utf-8", "gb18030"]),
+)
+def test_rows_say_the_same_together_and_alone(rows, last, encoding):
+    rows = [*rows, last.encode()] if last else rows
+    layout = jsonl(encoding=encoding)
+    together = layout.texts([Record(100, 2, len(row), row) for row in rows])
+    assert list(map(repr, together)) == [repr(read(layout, row)) for row in rows]
 
 
 def test_cells_may_be_longer_than_the_csv_module_allows_at_first():

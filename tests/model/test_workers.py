@@ -76,7 +76,7 @@ def test_a_killed_process_stops_the_run_and_it_goes_on_later(tmp_path, news, exp
 
     with pytest.raises(UnfinishedRunError, match=r"was killed.*the same command goes on"):
         label_files([news], output, spread=after_the_first(processes(2), kill), shard_size=300)
-    done = len(list(tmp_path.glob("*.unfinished/*.done")))
+    done = len(list(tmp_path.glob("*.unfinished/*.rows")))
     assert done >= 1
     told = []
     label_files([news], output, spread=processes(2), shard_size=300, progress=told.append)
@@ -239,7 +239,7 @@ def test_a_cluster_that_loses_a_shard_too_often_stops_the_run(tmp_path, news, tm
             label_files([news], tmp_path / "labelled.jsonl", spread=spread, shard_size=300)
     finally:
         dask.stop()
-    assert list(tmp_path.glob("*.unfinished/*.done"))
+    assert list(tmp_path.glob("*.unfinished/*.rows"))
 
 
 def test_the_command_labels_on_a_cluster(tmp_path, news, expected, dask):
