@@ -1,6 +1,6 @@
 """Measure how well `read_page` puts cut pages together again.
 
-    python benchmarks/pages.py --data FOLDER
+    python benchmarks/pages.py --data FOLDER [--articles FOLDER]
 
 FOLDER has *.jsonl files of made pages, a line of which is {"text": ..., "articles": [the article of
 each fragment], "joins": [[i, j], ...]}, fragments being parted by blank lines; and may have a real
@@ -16,6 +16,9 @@ Measured are
 - the same F1 when one kind of evidence is taken from the shipped weights;
 - on the real page, the joins that were found, those that were false, the articles that came out
   whole, and the body paragraphs that got an accepted topic;
+- on 300 pages of 3 or 4 whole articles, one after another or paragraph by paragraph in turns, the
+  joins, each of which is false, and the pages that have one (the shipped weights were learnt from
+  articles/; by weights learnt without a page's articles see "uncut" in model/lanmu/joins.json);
 - how long a page of 500 fragments takes: the made pages' fragments one after the other, the median
   of five readings after a first one.
 
@@ -25,6 +28,7 @@ All of it goes to benchmarks/results/pages.json.
 import argparse
 import csv
 import json
+import random
 import statistics
 import time
 from collections.abc import Sequence
@@ -36,6 +40,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from lanmu import Page, load_model, read_page
 from lanmu.joins import Scraps, Weights, find_joins
+from lanmu_training.joins import read_articles
+from lanmu_training.made_pages import WholeArticle, make_whole_page
 
 HERE = Path(__file__).resolve().parent
 Links = list[tuple[int, int]]
@@ -114,6 +120,16 @@ def real_page(text: str, gold: list[dict[str, str]]) -> dict[str, Any]:
     }
 
 
+def whole_pages(articles: Sequence[WholeArticle], n_pages: int = 300) -> dict[str, int]:
+    """Count the joins on pages without a broken sentence."""
+    dice = random.Random(0)
+    pages = [
+        make_whole_page(dice.sample(articles, dice.choice((3, 3, 4))), dice) for _ in range(n_pages)
+    ]
+    false = [len(read_page("\n\n".join(page.fragments)).joins) for page in pages]
+    return {"pages": n_pages, "with a false join": sum(map(bool, false)), "false": sum(false)}
+
+
 def seconds(text: str) -> list[float]:
     """Return how long it takes to read a page with a model that has read one, five times."""
     model = load_model()
@@ -130,7 +146,9 @@ def main() -> None:
     """Measure, print the figures and write them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", required=True, metavar="FOLDER", type=Path)
-    folder = parser.parse_args().data
+    parser.add_argument("--articles", default=HERE.parent / "articles", metavar="FOLDER", type=Path)
+    options = parser.parse_args()
+    folder = options.data
     files = sorted(folder.glob("*.jsonl"))
     rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
     if not rows:
@@ -142,6 +160,7 @@ def main() -> None:
         gold = list(csv.DictReader(lines, delimiter="\t"))
         (text,) = (file.read_text("utf-8") for file in folder.glob("*.txt"))
         results["real page"] = real_page(text, gold)
+    results["uncut pages"] = whole_pages(read_articles(options.articles))
     fragments = [part for row in rows for part in row["text"].split("\n\n")][:500]
     results["fragments"] = len(fragments)
     results["seconds"] = statistics.median(seconds("\n\n".join(fragments)))

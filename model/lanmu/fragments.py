@@ -1,17 +1,18 @@
 """What one fragment of a page tells by itself of its beginning and its end."""
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lanmu.text import normalise
-from lanmu.words import HAN_RUN, Cut
+from lanmu.words import FIRST_HAN, HAN_RUN, LAST_HAN, Cut
 
 PARTNERS = dict(zip("“‘「『《〈【([", "”’」』》〉】)]", strict=True)) | {'"': '"'}
 """Opening quotes and brackets of normalised text with the ones that close them."""
 
 _OPENINGS = {closing: opening for opening, closing in PARTNERS.items()}
-_STOPS = tuple("。!?…")
+_STOPS = tuple("。!?…:")
 _CLOSINGS = "".join(set(PARTNERS.values()))
 _NUMERALS = "〇一二三四五六七八九"
 _NUMERAL = r"[0-9]{1,2}|[一二三四五六七八九十]{1,3}"
@@ -24,6 +25,9 @@ _ORDINAL = re.compile(rf"[第其]({_NUMERAL})[,是]|({_NUMERAL})是(?!否)")
 _BLANK_BETWEEN = re.compile(r"[一-鿕“”][ \u3000]+[一-鿕“”]")
 _FIRST_MARK = re.compile(r"[,。:;!?、]")
 _LONGEST_HEADING = 45
+_LAST_RUN = re.compile(f"[{chr(FIRST_HAN)}-{chr(LAST_HAN)}]{{1,6}}$")
+_AFTER_MARKS = re.compile(r"[^,、:;。!?]*$")
+_ASIDE = re.compile(r"\([^()]*\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,34 @@ class Piece:
 
     @property
     def stopped(self) -> bool:
-        """Whether it ends as a sentence does, with its closing quotes."""
-        return self.text.rstrip(_CLOSINGS).endswith(_STOPS)
+        """Whether it ends as a sentence does, with its closing quotes or an aside in brackets.
+
+        So does a paragraph before a list or a letter, with a colon.
+        """
+        endings = self.text, _ASIDE.sub("", self.text)
+        return any(text.rstrip(_CLOSINGS).endswith(_STOPS) for text in endings)
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether it plainly ends mid-sentence: within a quotation, at a comma, after others."""
+        if self.stopped or self.text.endswith(";"):
+            return False
+        return bool(self.unclosed) or self.text.endswith((",", "、")) or "。" in self.text
+
+
+def broken_elsewhere(pieces: Sequence[Piece]) -> list[float]:
+    """Return for each fragment how much of the rest of the page is plainly broken off: log-odds.
+
+    >>> [round(value, 2) for value in broken_elsewhere([Piece.of("城东，"), Piece.of("好。")])]
+    [-1.1, 1.1]
+    """
+    broken = [piece.broken_off for piece in pieces]
+    stopped = [piece.stopped for piece in pieces]
+    n_broken, n_stopped = sum(broken), sum(stopped)
+    return [
+        math.log((n_broken - b + 0.5) / (n_stopped - s + 0.5))
+        for b, s in zip(broken, stopped, strict=True)
+    ]
 
 
 def _left_open(text: str) -> tuple[str, str]:
@@ -126,59 +156,78 @@ def first_token(text: str, cut: Cut) -> tuple[str, str]:
     return text[:1], text[:1]
 
 
+def last_token(text: str, cut: Cut) -> tuple[str, str]:
+    """Return what a text ends with, and its kind: a word and its last character.
+
+    >>> from lanmu.words import cutter
+    >>> last_token("大型商业综", cutter()), last_token("共2024", cutter())
+    (('综', '综'), ('0', '0'))
+    """
+    if run := _LAST_RUN.search(text):
+        return cut(run[0])[-1], text[-1]
+    last = "0" if text[-1:].isdecimal() else text[-1:]
+    return last, last
+
+
 Statistics = dict[str, float]
 """Log-odds by token or character."""
 
 
-def end_features(piece: Piece, openings: Statistics, closings: Statistics, cut: Cut) -> Statistics:
-    """Return what tells whether a fragment ends mid-sentence."""
+def end_features(piece: Piece, elsewhere: float, closings: Statistics, cut: Cut) -> Statistics:
+    """Return what tells whether a fragment ends mid-sentence.
+
+    `elsewhere` is what `broken_elsewhere` tells of the rest of the page.
+    """
     text = piece.text
     if not text or piece.stopped:
         return {"stopped": 1.0}
-    short = len(text) <= _LONGEST_HEADING
-    last = text[-1]
-    found = {
+    last, tail = text[-1], _AFTER_MARKS.search(text)
+    stop_inside = any(mark in text[:-1] for mark in "。!?;")
+    return {
+        "elsewhere": elsewhere,
         "comma": float(last in ",、"),
         "semicolon": float(last == ";"),
-        "colon": float(last == ":"),
         "closing_mark": float(last in _CLOSINGS),
         "left_open": float(bool(piece.unclosed)),
         "short": max(0.0, 1.0 - len(text) / _LONGEST_HEADING),
-        "very_long": float(len(text) > 2 * _LONGEST_HEADING),
-        "stop_inside": float(any(mark in text[:-1] for mark in "。!?;")),
+        "length": math.log(len(text)),
+        "tail": math.log1p(len(tail[0]) if tail else 0),
+        "stop_inside": float(stop_inside),
         "comma_inside": float("," in text[:-1]),
-        "numbered": float(piece.numbering is not None and short),
-        "spaced": float(piece.spaced and short),
+        "spaced": float(piece.spaced and not stop_inside),
+        "closing": look_up(closings, *last_token(text, cut)),
     }
-    if short:
-        found["closing"] = closings.get(last, 0.0)
-        found["opening"] = opening(text, openings, cut)
-    return found
 
 
 def opening(text: str, openings: Statistics, cut: Cut) -> float:
     """Return how much likelier a paragraph begins so than the rest of a cut sentence: log-odds."""
-    token, kind = first_token(text, cut)
-    return openings.get(token, openings.get("^" + kind, 0.0))
+    return look_up(openings, *first_token(text, cut))
+
+
+def look_up(statistics: Statistics, token: str, kind: str) -> float:
+    """Return what is known of a token, or else of its kind."""
+    return statistics.get(token, statistics.get("^" + kind, 0.0))
 
 
 def begin_features(
     piece: Piece,
     ends_broken: float,
-    before: tuple[float, float, bool],
+    around: tuple[float, float, float, bool],
     openings: Statistics,
     cut: Cut,
 ) -> Statistics:
     """Return what tells whether a fragment begins mid-sentence.
 
-    `before` is of the fragment before it on the page: the probability that it ends mid-sentence,
-    how near it is in words, from 0 on, and whether its topics are others.
+    `around` is what `broken_elsewhere` tells of the rest of the page; and of the fragment before it
+    the probability that it ends mid-sentence, how near it is in words, from 0 on, and whether its
+    topics are others.
     """
-    broken_before, near, clash = before
+    elsewhere, broken_before, near, clash = around
     text = piece.text
     mark = _FIRST_MARK.search(text[:20])
     clause = mark.start() if mark else 20
     return {
+        "elsewhere": elsewhere,
         "opening": opening(text, openings, cut),
         "unopened": float(bool(piece.unopened)),
         "numbered": float(piece.numbering is not None),
@@ -201,7 +250,7 @@ def is_heading(piece: Piece, ends_broken: float) -> bool:
     return (
         len(piece.text) <= _LONGEST_HEADING
         and not piece.stopped
-        and piece.text[-1:] not in tuple(",、;:")
+        and piece.text[-1:] not in tuple(",、;")
         and ends_broken < 0.5
     )
 

@@ -1,10 +1,11 @@
 """Which broken end on a page runs on into which broken beginning, and why.
 
-The end and the beginning of each fragment have a probability of being broken. What speaks for a
-pair of them is weighed in a sum, the log-odds of this join over none. The joins are the one
-assignment of ends to beginnings with the highest sum. What two fragments share is also read off
-their contexts, all that leads up to the one and all that follows the other; as joins lengthen
-contexts, the assignment is made again with the joins that it found.
+The end and the beginning of each fragment have a probability of being broken, by what stands there
+and by how much of the rest of the page is plainly broken off. What speaks for a pair of them is
+weighed in a sum, the log-odds of this join over none. The joins are the one assignment of ends to
+beginnings with the highest sum. What two fragments share is also read off their contexts, all that
+leads up to the one and all that follows the other; as joins lengthen contexts, the assignment is
+made again with the joins that it found.
 
 The weights are learnt from made pages; see `lanmu_training.joins`.
 """
@@ -26,6 +27,7 @@ from lanmu.fragments import (
     Piece,
     Statistics,
     begin_features,
+    broken_elsewhere,
     end_features,
     is_heading,
 )
@@ -126,7 +128,10 @@ class Scraps:
         """Read the fragments of a page, of which there is at least one."""
         pieces = [Piece.of(text) for text in texts]
         cut = cutter(model.user_words)
-        given = [end_features(piece, weights.openings, weights.closings, cut) for piece in pieces]
+        given = [
+            end_features(*each, weights.closings, cut)
+            for each in zip(pieces, broken_elsewhere(pieces), strict=True)
+        ]
         ends = probability([log_odds(weights.ends, features) for features in given])
         alone = probability(model.decision_function([piece.text for piece in pieces]))
         scraps = cls(
@@ -138,18 +143,35 @@ class Scraps:
             alone / alone.sum(axis=1, keepdims=True),
             (alone >= model.thresholds) & np.array([label != OTHER for label in model.labels]),
         )
-        told = scraps.features_of_beginnings(weights.openings, cut)
-        scores = [log_odds(weights.beginnings, features) for features in told]
-        return replace(scraps, beginnings=probability(scores))
+        return replace(scraps, beginnings=scraps.judge_beginnings((), model, weights))
 
-    def features_of_beginnings(self, openings: Statistics, cut: Cut) -> list[Statistics]:
-        """Return what tells whether each fragment begins mid-sentence."""
+    def judge_beginnings(
+        self, links: Iterable[tuple[int, int]], model: TopicModel, weights: Weights
+    ) -> Floats:
+        """Return the probabilities that fragments begin mid-sentence, where `links` are joins."""
+        told = self.features_of_beginnings(weights.openings, cutter(model.user_words), links)
+        return probability([log_odds(weights.beginnings, features) for features in told])
+
+    def features_of_beginnings(
+        self, openings: Statistics, cut: Cut, links: Iterable[tuple[int, int]] = ()
+    ) -> list[Statistics]:
+        """Return what tells whether each fragment begins mid-sentence.
+
+        Where the one before it runs on into another by `links`, and nothing into it, the one before
+        counts as whole: what is broken there has been found.
+        """
+        following = dict(links)
+        elsewhere = following.keys() - {second - 1 for second in following.values()}
+        ends = [0.0 if i in elsewhere else end for i, end in enumerate(self.ends.tolist())]
         fragments = np.arange(len(self.pieces))
         near = cosines(self.words[fragments], self.words[fragments - 1]).diagonal()
         near = np.log1p(near / LITTLE).tolist()
         clashes = clash(self.accepted[fragments - 1], self.accepted).diagonal().tolist()
-        around = [(float(self.ends[i - 1]), near[i], clashes[i]) for i in fragments]
-        around[0] = (0.5, 0.0, False)
+        before = [(ends[i - 1], near[i], clashes[i]) for i in fragments]
+        before[0] = (0.5, 0.0, False)
+        around = [
+            (rest, *one) for rest, one in zip(broken_elsewhere(self.pieces), before, strict=True)
+        ]
         told = zip(self.pieces, self.ends.tolist(), around, strict=True)
         return [begin_features(*each, openings, cut) for each in told]
 
@@ -276,7 +298,7 @@ class Pairs:
             "next": step == 1,
             "backward": step < 0,
             "ends_between": np.log1p(np.abs(passed[self.beginnings] - passed[self.ends + 1, None])),
-            "ends_broken": np.log(scraps.ends[self.ends])[:, None],
+            "ends_broken": _logit(scraps.ends[self.ends])[:, None],
             "begins_broken": np.log(scraps.beginnings[self.beginnings]),
         }
 
@@ -301,6 +323,11 @@ class Pairs:
             "shared_article": size * _beyond_average(shared, apart),
             "topic": apart * agreement(leading @ scraps.topics, following @ scraps.topics),
         }
+
+
+def _logit(p: Floats) -> Floats:
+    found: Floats = np.log(p / (1 - p))
+    return found
 
 
 def _language(

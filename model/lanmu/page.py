@@ -118,6 +118,7 @@ def read_page(text: str, model: TopicModel | None = None) -> Page:
     scraps = Scraps.of(texts, model, weights)
     seams = find_joins(scraps, model, weights)
     following = {seam.first: seam.second for seam in seams}
+    beginnings = scraps.judge_beginnings(following.items(), model, weights)
     found = find_articles(scraps, list(following.items()), weights)
     parts = [_joined_runs(fragments, following) for fragments in found]
     whole = [[joined(texts[i] for i in run) for run in runs] for runs in parts]
@@ -139,7 +140,7 @@ def read_page(text: str, model: TopicModel | None = None) -> Page:
         Fragment(
             *span,
             bool(scraps.headings[i]),
-            float(scraps.beginnings[i]),
+            float(beginnings[i]),
             float(scraps.ends[i]),
             label_of[i].label,
             label_of[i].probability,

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from lanmu.fragments import (
     Piece,
     begin_features,
+    broken_elsewhere,
     end_features,
     first_token,
     is_heading,
     joined,
+    last_token,
     opening,
 )
 from lanmu.words import cutter
@@ -55,12 +57,12 @@ def test_marks_blanks_and_counts_are_told():
     assert Piece.of("一是早，二是快").ordinals == (1, 2)
 
 
-@pytest.mark.parametrize("text", ["抢修完毕。", "真的？”", "好…", "完！）"])
+@pytest.mark.parametrize("text", ["抢修完毕。", "真的？”", "好…", "完！）", "完。（记者 老周）"])
 def test_a_sentence_that_stopped_is_no_heading_and_has_nothing_else_to_tell(text):
     piece = Piece.of(text)
     assert piece.stopped
     assert not is_heading(piece, 0.0)
-    assert end_features(piece, {}, {}, cutter()) == {"stopped": 1.0}
+    assert end_features(piece, 0.0, {}, cutter()) == {"stopped": 1.0}
 
 
 def test_a_heading_is_short_and_neither_stopped_nor_broken():
@@ -78,12 +80,41 @@ def test_an_opening_is_looked_up_by_word_then_by_character():
     assert opening("湿地", known, cutter()) == 0.0
 
 
+def test_an_ending_is_looked_up_by_word_then_by_character():
+    given = [("大型商业综", 2.0), ("供热公司", -1.0), ("共2024", 0.5), ("湿地", 0.0)]
+    known = {"综": 2.0, "^司": -1.0, "0": 0.5}
+    for text, closing in given:
+        assert end_features(Piece.of(text), 0.0, known, cutter())["closing"] == closing
+
+
+@pytest.mark.parametrize(
+    ("text", "broken_off"),
+    [
+        ("供热站昨夜抢修完毕。今天夜里开始分批", True),
+        ("供热站昨夜抢修完毕，", True),
+        ("供热站说：“昨夜抢修完毕", True),
+        ("供热站昨夜抢修完毕。", False),
+        ("供热站昨夜抢修，湿地来了候鸟", False),  # perhaps a heading
+        ("供热站昨夜抢修完毕。以下小区今天升温：", False),
+    ],
+)
+def test_what_is_plainly_broken_off_is_told(text, broken_off):
+    assert Piece.of(text).broken_off is broken_off
+
+
+def test_the_rest_of_the_page_tells_whether_it_was_cut():
+    heading, whole, broken = map(Piece.of, ("候鸟到达", "白鹭来了。", "白鹭来了。它们在堤"))
+    assert broken_elsewhere([heading, whole])[0] < 0 < broken_elsewhere([heading, broken])[0]
+    assert broken_elsewhere([broken]) == broken_elsewhere([whole]) == [0.0]
+
+
 def test_a_beginning_knows_what_stands_before_it():
     piece = Piece.of("体，每天有7吨厨余垃圾。")
-    after_broken = begin_features(piece, 0.0, (0.9, 0.0, False), {}, cutter())
+    after_broken = begin_features(piece, 0.0, (0.0, 0.9, 0.0, False), {}, cutter())
     assert after_broken["after_broken"] == 0.9
     assert after_broken["clause_under_4"] == 1.0
-    assert begin_features(piece, 0.0, (0.0, 2.0, True), {}, cutter())["near_whole"] == 2.0
+    after_whole = begin_features(piece, 0.0, (0.0, 0.0, 2.0, True), {}, cutter())
+    assert after_whole["near_whole"] == 2.0
 
 
 @given(st.text('供热公“”（）()"一、二1①第,。. a\u3000', max_size=30))
@@ -92,7 +123,8 @@ def test_any_text_can_be_read(text):
     piece = Piece.of(text)
     assert not any(character.isspace() for character in piece.text)
     first_token(piece.text, cutter())
-    end_features(piece, {}, {}, cutter())
+    last_token(piece.text, cutter())
+    end_features(piece, broken_elsewhere([piece])[0], {}, cutter())
 
 
 def test_joined_drops_line_breaks_but_not_blanks_between_latin_words():

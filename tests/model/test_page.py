@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from lanmu.text import decode
 
 TESTS = Path(__file__).parents[1]
 CASES = json.loads((TESTS / "cases" / "joins.json").read_bytes())
+ARTICLES = TESTS.parent / "articles"
 EXAMPLE = TESTS.parent / "examples" / "page.txt"
 DATA = os.environ.get("LANMU_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="LANMU_DATA names no folder of real pages")
@@ -45,6 +47,24 @@ def test_a_page_without_a_broken_sentence_keeps_its_paragraphs():
     assert page.joins == []
     paragraphs = [paragraph for article in page.articles for paragraph in article.paragraphs]
     assert sorted(paragraph.text for paragraph in paragraphs) == sorted(texts)
+
+
+@pytest.mark.parametrize("in_turns", [False, True], ids=["in order", "paragraphs in turns"])
+def test_a_page_of_whole_articles_is_left_as_it_is(in_turns):
+    files = sorted(ARTICLES.glob("*.jsonl"))
+    rows = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
+    texts = [[row["title"], *row["paragraphs"]] for row in rows]
+    for first in range(0, len(texts), 3):
+        own = texts[first : first + 3]
+        if in_turns:
+            fragments = [text for turn in zip_longest(*own) for text in turn if text is not None]
+        else:
+            fragments = [text for article in own for text in article]
+        page = read_page("\n\n".join(fragments))
+        assert page.joins == []
+        assert [page.text[f.start : f.end] for f in page.fragments] == fragments
+        for article in page.articles:
+            assert list(article.fragments) == sorted(article.fragments)
 
 
 @given(SCRAPS)

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lanmu_training.made_pages import WholeArticle, make_page
+from lanmu_training.made_pages import WholeArticle, make_page, make_whole_page
 
 ARTICLES = [
     WholeArticle("heat", "东部热网并网", (
@@ -40,6 +40,19 @@ def test_joins_put_cut_sentences_together_again(seed):
         marks = Counter("（上接下转第版）():，,1234:：“”；;")
         lacking = own - Counter(text)
         assert not lacking.keys() - marks.keys()  # nothing is made up but marks
+
+
+@given(st.integers(0, 10_000))
+@settings(derandomize=True, deadline=None, max_examples=50)
+def test_a_whole_page_has_every_character_in_order_and_nothing_broken(seed):
+    page = make_whole_page(ARTICLES, random.Random(seed))
+    assert not page.joins
+    assert not page.begins
+    assert not page.ends
+    for article in ARTICLES:
+        own = [f for f, a in zip(page.fragments, page.articles, strict=True) if a == article.id]
+        text = "".join([article.title or "", *article.paragraphs])
+        assert "".join(own) in (text, text.translate(str.maketrans("，：；！？（）", ",:;!?()")))
 
 
 def test_the_same_dice_make_the_same_page():

@@ -4,16 +4,18 @@
 
 The weights of `lanmu.joins` and `lanmu.articles` are learnt from pages that `made_pages` makes: a
 third of them of whole articles, which have headings and length, and the others of labelled
-paragraphs that were written as one piece, in the genres that newspapers print. What is read off
-labelled text, such as how often characters stand together, a page's topics or how paragraphs
-begin, is for the latter read off a model and off statistics that were made without them.
+paragraphs that were written as one piece, in the genres that newspapers print. A third of the pages
+have no broken sentence. What is read off labelled text, such as how often characters stand
+together, a page's topics or how paragraphs begin, is for the labelled paragraphs read off a model
+and off statistics that were made without them.
 """
 
 import argparse
 import json
 import random
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -26,13 +28,20 @@ from lanmu import TopicModel, load_model
 from lanmu.articles import Blocks, find_articles
 from lanmu.errors import LanmuError
 from lanmu.features import Floats
-from lanmu.fragments import Piece, Statistics, end_features, first_token
+from lanmu.fragments import (
+    Piece,
+    Statistics,
+    broken_elsewhere,
+    end_features,
+    first_token,
+    last_token,
+)
 from lanmu.joins import Pairs, Scraps, Values, Weights, find_joins, probability
 from lanmu.language import Language
-from lanmu.words import cutter
+from lanmu.words import HAN_RUN, cutter
 from lanmu_training.classifier import TopicClassifier
 from lanmu_training.labeled_data import Example, read_labeled
-from lanmu_training.made_pages import MadePage, WholeArticle, make_page
+from lanmu_training.made_pages import MadePage, WholeArticle, make_page, make_whole_page
 
 FORMAL = ("news", "notice", "policy", "reply", "report", "statistics")
 """Genres of labelled paragraphs that pages are made of: what a newspaper prints."""
@@ -40,6 +49,7 @@ FORMAL = ("news", "notice", "policy", "reply", "report", "statistics")
 FOLDS = 4
 PAGES = 600
 _STOPS = "。!?…"
+_HEADLINE = 5  # sentences' ends that a headline's end counts for
 _NO_LINE_START = ",。、;:!?”)"
 
 
@@ -47,7 +57,8 @@ _NO_LINE_START = ",。、;:!?”)"
 class Lesson:
     """A made page, and the model and the statistics of text that know nothing of its articles.
 
-    All its articles are of one fold; `whole` tells whether they are whole articles.
+    All its articles are of one fold; `whole` tells whether they are whole articles, and `cut`
+    whether the page was cut.
     """
 
     page: MadePage
@@ -56,6 +67,7 @@ class Lesson:
     model: TopicModel
     openings: Statistics
     closings: Statistics
+    cut: bool
 
     def scraps(self, weights: Weights) -> Scraps:
         """Read the page by weights, but with this lesson's statistics."""
@@ -89,33 +101,48 @@ def learn_statistics(examples: Sequence[Example]) -> tuple[Statistics, Statistic
 
     Openings: of beginning a paragraph against beginning what is left of a cut sentence. A word's
     are drawn towards those of its first character, which stand under "^" and that character.
-    Closings: of being last before a cut against being a heading's last.
+    Closings: of being last before a cut against being a sentence's or a headline's last.
     """
     dice, cut = random.Random(0), cutter()  # noqa: S311 - to learn, not to keep secrets
-    whole, rest = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    headings, cuts = Counter[str](), Counter[str]()
+    begun, rest = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    ended, cuts = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
     for example in examples:
         text = Piece.of(example.text).text
         if example.genre == "headline" and text[-1] not in _STOPS:
-            headings[text[-1]] += 1
+            ended[last_token(text, cut)] += _HEADLINE
         if example.genre in ("headline", "fragment") or len(text) < 20:
             continue
-        whole[first_token(text, cut)] += 1
+        begun[first_token(text, cut)] += 1
+        for sentence in re.split("[。!?;]", text)[:-1]:
+            if sentence and HAN_RUN.match(sentence[-1]):
+                ended[last_token(sentence, cut)] += 1
         for _ in range(4):
             at = dice.randrange(1, len(text))
             if text[at - 1] not in _STOPS:
                 rest[first_token(text[at:], cut)] += 1
                 if text[at] not in _NO_LINE_START:
-                    cuts[text[at - 1]] += 1
-    kinds = _log_ratios(_by_kind(whole), _by_kind(rest), drawn_by=3)
-    openings = {"^" + kind: ratio for kind, ratio in kinds.items()}
-    scale = rest.total() / max(whole.total(), 1)
-    for (token, kind), times in (whole + rest).items():
-        if times >= 4 and token != kind:
+                    cuts[last_token(text[:at], cut)] += 1
+    return _log_odds(begun, rest), _log_odds(cuts, ended)
+
+
+def _log_odds(first: Counter[tuple[str, str]], second: Counter[tuple[str, str]]) -> Statistics:
+    """Return the log-odds of the first against the second by token, and by kind under "^".
+
+    A kind's are drawn towards 0, and a token's towards those of its kind.
+    """
+    scale = second.total() / max(first.total(), 1)
+    of_first, of_second = _by_kind(first), _by_kind(second)
+    kinds = {
+        kind: float(np.log((of_first[kind] * scale + 3) / (of_second[kind] + 3)))
+        for kind in of_first | of_second
+    }
+    found = {"^" + kind: ratio for kind, ratio in kinds.items()}
+    for (token, kind), times in (first + second).items():
+        if times >= 4:
             share = float(probability(kinds[kind]))
-            here, there = whole[token, kind] * scale, rest[token, kind]
-            openings[token] = float(np.log((here + 6 * share) / (there + 6 * (1 - share))))
-    return _rounded(openings), _rounded(_log_ratios(cuts, headings, drawn_by=10))
+            here, there = first[token, kind] * scale, second[token, kind]
+            found[token] = float(np.log((here + 6 * share) / (there + 6 * (1 - share))))
+    return {name: round(value, 3) for name, value in sorted(found.items())}
 
 
 def _by_kind(tokens: Counter[tuple[str, str]]) -> Counter[str]:
@@ -125,23 +152,13 @@ def _by_kind(tokens: Counter[tuple[str, str]]) -> Counter[str]:
     return kinds
 
 
-def _log_ratios(first: Counter[str], second: Counter[str], drawn_by: float) -> Statistics:
-    """Return ln of how much of the first each is to how much of the second, drawn towards 0."""
-    scale = second.total() / max(first.total(), 1)
-    return {
-        name: float(np.log((first[name] * scale + drawn_by) / (second[name] + drawn_by)))
-        for name in sorted(first | second)
-    }
-
-
-def _rounded(statistics: Mapping[str, float]) -> Statistics:
-    return {name: round(value, 3) for name, value in sorted(statistics.items())}
-
-
 def make_lessons(
     articles: Sequence[WholeArticle], examples: Sequence[Example], n_pages: int = PAGES
 ) -> list[Lesson]:
-    """Make pages to learn from, a third of whole articles and the others of labelled paragraphs."""
+    """Make pages to learn from, a third of whole articles and the others of labelled paragraphs.
+
+    To `n_pages` cut ones come half as many without a broken sentence.
+    """
     dice = random.Random(5)  # noqa: S311
     n_whole = n_pages // 3 // FOLDS
     articles = dice.sample(articles, len(articles))
@@ -153,7 +170,10 @@ def make_lessons(
         own = articles[fold::FOLDS]
         for _ in range(n_whole):
             page = make_page(dice.sample(own, min(len(own), dice.choice((3, 3, 4)))), dice)
-            lessons.append(Lesson(page, fold, True, shipped, *known))
+            lessons.append(Lesson(page, fold, True, shipped, *known, cut=True))
+        for _ in range(n_whole // 2):
+            page = make_whole_page(dice.sample(own, min(len(own), dice.choice((3, 3, 4)))), dice)
+            lessons.append(Lesson(page, fold, True, shipped, *known, cut=False))
         left_out = set(names[fold::FOLDS])
         inside = [e for e in examples if (e.article or e.source) not in left_out]
         outside = [e for e in examples if (e.article or e.source) in left_out]
@@ -162,7 +182,10 @@ def make_lessons(
         statistics, pieces = learn_statistics(inside), _written_as_one(outside, dice)
         for _ in range(2 * n_whole):
             page = make_page(dice.sample(pieces, min(len(pieces), dice.randint(6, 9))), dice)
-            lessons.append(Lesson(page, fold, False, model, *statistics))
+            lessons.append(Lesson(page, fold, False, model, *statistics, cut=True))
+        for _ in range(n_whole):
+            page = make_whole_page(dice.sample(pieces, min(len(pieces), dice.randint(6, 9))), dice)
+            lessons.append(Lesson(page, fold, False, model, *statistics, cut=False))
     return lessons
 
 
@@ -194,9 +217,9 @@ def _learn_ends(lessons: Sequence[Lesson]) -> Statistics:
     features, broken = [], []
     for lesson in lessons:
         cut = cutter(lesson.model.user_words)
-        for i, text in enumerate(lesson.page.fragments):
-            piece = Piece.of(text)
-            features.append(end_features(piece, lesson.openings, lesson.closings, cut))
+        pieces = [Piece.of(text) for text in lesson.page.fragments]
+        for i, each in enumerate(zip(pieces, broken_elsewhere(pieces), strict=True)):
+            features.append(end_features(*each, lesson.closings, cut))
             broken.append(i in lesson.page.ends)
     return logistic(features, broken)
 
@@ -256,7 +279,7 @@ def _learn_articles(
     features: list[Statistics] = []
     same: list[bool] = []
     for lesson, each in zip(lessons, scraps, strict=True):
-        if not lesson.whole:
+        if not (lesson.whole and lesson.cut):
             continue
         blocks = Blocks.of(each, _links(each, lesson.model, weights))
         while True:
@@ -354,17 +377,27 @@ def judge(lessons: Sequence[Lesson], weights: Weights) -> dict[str, float]:
 
 
 def cross_validated(lessons: Sequence[Lesson]) -> dict[str, dict[str, float]]:
-    """Return the mean figures of each fold's pages, judged by weights learnt from other folds'."""
+    """Return the mean figures of each fold's cut pages, and the joins on its uncut ones.
+
+    Each fold is judged by weights learnt from the others.
+    """
     figures: dict[str, list[dict[str, float]]] = {"whole": [], "labelled": []}
+    uncut = Counter(pages=0, with_a_false_join=0, false_joins=0)
     for fold in sorted({lesson.fold for lesson in lessons}):
         weights = learn([lesson for lesson in lessons if lesson.fold != fold])
+        own = [lesson for lesson in lessons if lesson.fold == fold]
         for name, found in figures.items():
             kind = name == "whole"
-            found.append(judge([t for t in lessons if t.fold == fold and t.whole is kind], weights))
-    return {
+            found.append(judge([t for t in own if t.cut and t.whole is kind], weights))
+        for lesson in own:
+            if not lesson.cut:
+                n_false = len(_links(lesson.scraps(weights), lesson.model, weights))
+                uncut.update(pages=1, with_a_false_join=n_false > 0, false_joins=n_false)
+    means = {
         name: {key: round(float(np.mean([row[key] for row in found])), 4) for key in found[0]}
         for name, found in figures.items()
     }
+    return means | {"uncut": dict(uncut)}
 
 
 def main() -> None:

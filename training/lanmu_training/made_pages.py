@@ -56,10 +56,28 @@ def make_page(articles: Sequence[WholeArticle], dice: random.Random) -> MadePage
     closing punctuation. Then the article goes on in the next column, or after pieces of others. It
     may have lost its beginning or its end to another page, with a mark or without.
     """
-    queues = [_columns(article, dice) for article in articles]
-    laid = [queues[k].pop(0) for k in _mixed([len(columns) for columns in queues], dice)]
+    laid = _laid([_columns(article, dice) for article in articles], dice)
     if dice.random() < _SHUFFLED:
         dice.shuffle(laid)
+    return _printed(laid, dice)
+
+
+def make_whole_page(articles: Sequence[WholeArticle], dice: random.Random) -> MadePage:
+    """Lay articles out without a broken sentence, one after another or their paragraphs mixed."""
+    mixed = dice.random() < 0.5
+    queues = []
+    for article in articles:
+        texts = [article.title, *article.paragraphs] if article.title else article.paragraphs
+        scraps = [_Scrap(article.id, i, text, False, False) for i, text in enumerate(texts)]
+        queues.append([[scrap] for scrap in scraps] if mixed else [scraps])
+    return _printed(_laid(queues, dice), dice)
+
+
+def _laid(queues: list[list[list[_Scrap]]], dice: random.Random) -> list[list[_Scrap]]:
+    return [queues[k].pop(0) for k in _mixed([len(columns) for columns in queues], dice)]
+
+
+def _printed(laid: list[list[_Scrap]], dice: random.Random) -> MadePage:
     half_width = dice.random() < _HALF_WIDTH
     scraps = [scrap for column in laid for scrap in column]
     place = {(scrap.article, scrap.number): i for i, scrap in enumerate(scraps)}
