@@ -98,7 +98,7 @@ class Block:
         [20379, 28909, 10, 97, 10]
         """
         codes, origin = normalised_codes(" ".join([*texts, ""]))
-        ends = np.add.accumulate([len(text) + 1 for text in texts]) - 1
+        ends = [after - 1 for after in itertools.accumulate(len(text) + 1 for text in texts)]
         codes[origin.searchsorted(ends)] = _NEWLINE
         return cls(codes, origin, _KINDS.take(codes))
 
@@ -420,15 +420,21 @@ def count(block: Block, numbers: FeatureNumbers, cut: Cut) -> Rows:
 
 def count_one(block: Block, vocabulary: Vocabulary, cut: Cut) -> Rows:
     """Count as `count` does the known features of a block of one text, sooner if it is short."""
-    codes = np.where(block.kinds, block.codes, _NEWLINE).astype(np.uint64)
-    keys = [codes]
+    codes = np.where(block.kinds, block.codes, _NEWLINE)
+    ngrams = [vocabulary.of_characters(codes)]
+    keys = last = codes.astype(np.uint64)
     for n in range(1, vocabulary.max_ngram):
-        keys.append((keys[-1][:-1] << np.uint64(CODE_BITS)) | codes[n:])
-    ngrams = vocabulary.of_keys(np.concatenate(keys))
+        keys = (keys[:-1] << np.uint64(CODE_BITS)) | last[n:]
+        ngrams.append(vocabulary.of_keys(keys))
     words = vocabulary.of_texts(block.word_texts(cut))
-    pairs = np.concatenate([words, _shifted(ngrams, vocabulary.first_ngram)]).view(np.uint32)
-    pairs.sort()
-    return _merged(pairs, vocabulary.size.bit_length(), 1)
+    shifted = _shifted(np.concatenate(ngrams), vocabulary.first_ngram)
+    features = np.concatenate([words, shifted], dtype=np.int64)
+    features.sort()
+    features = features[features.searchsorted(0) - 1 :]  # the newline is one that is unknown
+    (before,) = (features[1:] != features[:-1]).nonzero()
+    edges = np.concatenate([before, [len(features) - 1]])
+    counts = (edges[1:] - edges[:-1]).astype(np.float64)
+    return Rows(np.array([0, len(before)]), features.take(before + 1), counts)
 
 
 def _shifted(numbers: Numbers, first: int) -> Numbers:
@@ -470,9 +476,7 @@ def _merged(pairs: Pairs, bits: int, n_texts: int) -> Rows:
 
 def tfidf(counts: Rows, idf: Floats) -> Rows:
     """Weigh counts by (1 + ln tf) x idf, the idf of each, and scale each row to length 1."""
-    values = idf.copy()
-    (repeated,) = (counts.values > 1).nonzero()
-    values[repeated] *= 1.0 + np.log(counts.values.take(repeated))
+    values = idf * (1.0 + np.log(counts.values))
     lengths = np.sqrt(_row_sums(values * values, counts.starts))
     values /= lengths.repeat(counts.starts[1:] - counts.starts[:-1])
     return Rows(counts.starts, counts.features, values)
@@ -480,10 +484,12 @@ def tfidf(counts: Rows, idf: Floats) -> Rows:
 
 def _row_sums(values: Floats, starts: Ints) -> Floats:
     """Sum each row of the last axis by itself: alone it has the same sum as among others."""
-    sums = np.zeros((*values.shape[:-1], len(starts) - 1))
-    (filled,) = (starts[1:] > starts[:-1]).nonzero()
-    if len(filled):
-        sums[..., filled] = np.add.reduceat(values, starts.take(filled), axis=-1)
+    filled = starts[1:] > starts[:-1]
+    if filled.all():
+        return np.add.reduceat(values, starts[:-1], axis=-1)
+    sums = np.zeros((*values.shape[:-1], len(filled)))
+    if filled.any():
+        sums[..., filled] = np.add.reduceat(values, starts[:-1][filled], axis=-1)
     return sums
 
 

@@ -118,8 +118,8 @@ def normalised_codes(text: str) -> tuple[NDArray[np.uint32], NDArray[np.intp]]:
     """
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
     codes = _NORMAL_FORMS.take(codes)
-    kept = np.flatnonzero(codes != _DROPPED)
-    return codes[kept], kept
+    (kept,) = codes.nonzero()  # what is dropped is 0
+    return codes.take(kept), kept
 
 
 def normalise(text: str) -> str:
