@@ -452,9 +452,11 @@ def _sorted(pairs: Pairs, ends: Ints) -> Pairs:
     edges = [0]
     while edges[-1] < stops[-1]:
         edges.append(stops[bisect_right(stops, edges[-1] + size) - 1])
-    first, stop = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
-    at = np.minimum(first + np.arange(size), stop - 1)
-    rows = np.concatenate([kind.take(at) for kind in pairs], axis=1)
+    rows = pairs.reshape(1, -1)
+    if len(edges) > 2:
+        first, stop = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
+        at = np.minimum(first + np.arange(size), stop - 1)
+        rows = np.concatenate([kind.take(at) for kind in pairs], axis=1)
     rows.sort(axis=1)
     return rows.ravel()
 
