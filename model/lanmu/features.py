@@ -204,8 +204,8 @@ class Vocabulary:
         return len(self)
 
     def prepare(self) -> None:
-        """Build the look-up tables now rather than at the first look-up."""
-        _ = self._short_words, self._word_numbers, self._character_numbers, self._longer_numbers
+        """Build now what every look-up takes; what blocks take besides is built for the first."""
+        _ = self._word_numbers, self._character_numbers
 
     @cached_property
     def _short_words(self) -> tuple[int, Numbers]:
