@@ -26,8 +26,6 @@ from lanmu.output import (
     outlined,
     written,
 )
-from lanmu.page import read_page
-from lanmu.page_html import page_html
 from lanmu.text import decode, paragraphs
 from lanmu.topic_model import TopicModel
 
@@ -130,6 +128,9 @@ def _page_texts(file: str, encoding: str | None) -> tuple[str, ...]:
 def _label_pages(
     file: str, texts: Sequence[str], model: TopicModel, html: str | None, form: str
 ) -> None:
+    from lanmu.page import read_page  # noqa: PLC0415 - labelling starts sooner without it
+    from lanmu.page_html import page_html  # noqa: PLC0415
+
     pages = {n: read_page(text, model) for n, text in enumerate(texts, 1) if text.strip()}
     if html:
         title = "" if file == "-" else Path(file).name

@@ -102,10 +102,6 @@ class Block:
         codes[origin.searchsorted(ends)] = _NEWLINE
         return cls(codes, origin, _KINDS.take(codes))
 
-    def ends(self) -> Ints:
-        """Return where the newlines are that follow the texts, shape (n_texts,)."""
-        return np.flatnonzero(self.kinds == _END)
-
     def words(self, cut: Cut) -> "Words":
         r"""Return the words of the Han runs, then the other runs whole.
 
@@ -411,7 +407,7 @@ def count(block: Block, numbers: FeatureNumbers, cut: Cut) -> Rows:
     (known,) = (word >= 0).nonzero()
     features[0, words.starts.take(known)] = word.take(known)
 
-    ends = block.ends() + 1
+    ends = np.flatnonzero(block.kinds == _END) + 1
     bits = numbers.size.bit_length()
     width = "u4" if len(ends) << bits <= 1 << 32 else "u8"  # the narrow ones sort sooner
     text = (np.arange(len(ends)) << bits).astype(width).repeat(np.diff(ends, prepend=0))

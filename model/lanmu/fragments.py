@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lanmu.text import normalise
-from lanmu.words import FIRST_HAN, HAN_RUN, LAST_HAN, Cut
+from lanmu.words import FIRST_HAN, LAST_HAN, Cut
 
 PARTNERS = dict(zip("“‘「『《〈【([", "”’」』》〉】)]", strict=True)) | {'"': '"'}
 """Opening quotes and brackets of normalised text with the ones that close them."""
@@ -25,7 +25,8 @@ _ORDINAL = re.compile(rf"[第其]({_NUMERAL})[,是]|({_NUMERAL})是(?!否)")
 _BLANK_BETWEEN = re.compile(r"[一-鿕“”][ \u3000]+[一-鿕“”]")
 _FIRST_MARK = re.compile(r"[,。:;!?、]")
 _LONGEST_HEADING = 45
-_LAST_RUN = re.compile(f"[{chr(FIRST_HAN)}-{chr(LAST_HAN)}]{{1,6}}$")
+_FEW_HAN = f"[{chr(FIRST_HAN)}-{chr(LAST_HAN)}]{{1,6}}"
+_FIRST_RUN, _LAST_RUN = re.compile(_FEW_HAN), re.compile(_FEW_HAN + "$")
 _AFTER_MARKS = re.compile(r"[^,、:;。!?]*$")
 _ASIDE = re.compile(r"\([^()]*\)$")
 
@@ -140,6 +141,18 @@ def _value(numeral: str) -> int:
     )
 
 
+def first_run(text: str) -> str:
+    """Return the Han characters that a text begins with, six at most."""
+    run = _FIRST_RUN.match(text)
+    return run[0] if run else ""
+
+
+def last_run(text: str) -> str:
+    """Return the Han characters that a text ends with, six at most."""
+    run = _LAST_RUN.search(text)
+    return run[0] if run else ""
+
+
 def first_token(text: str, cut: Cut) -> tuple[str, str]:
     """Return what a text begins with, and its kind: a word and its first character.
 
@@ -149,8 +162,8 @@ def first_token(text: str, cut: Cut) -> tuple[str, str]:
     >>> first_token("综合体每天", cutter()), first_token("2024年", cutter())
     (('综合体', '综'), ('0年', '0'))
     """
-    if run := HAN_RUN.match(text):
-        return cut(run[0][:6])[0], text[0]
+    if run := first_run(text):
+        return cut(run)[0], text[0]
     if number := re.match(r"[0-9.]+(.?)", text):
         return "0" + number[1], "0"
     return text[:1], text[:1]
@@ -163,8 +176,8 @@ def last_token(text: str, cut: Cut) -> tuple[str, str]:
     >>> last_token("大型商业综", cutter()), last_token("共2024", cutter())
     (('综', '综'), ('0', '0'))
     """
-    if run := _LAST_RUN.search(text):
-        return cut(run[0])[-1], text[-1]
+    if run := last_run(text):
+        return cut(run)[-1], text[-1]
     last = "0" if text[-1:].isdecimal() else text[-1:]
     return last, last
 

@@ -12,7 +12,6 @@ The weights are learnt from made pages; see `lanmu_training.joins`.
 
 import functools
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +28,13 @@ from lanmu.fragments import (
     begin_features,
     broken_elsewhere,
     end_features,
+    first_run,
     is_heading,
+    last_run,
 )
 from lanmu.language import Language
-from lanmu.topic_model import OTHER, TopicModel
-from lanmu.words import FIRST_HAN, LAST_HAN, Cut, cutter
+from lanmu.topic_model import OTHER, TopicModel, logistic
+from lanmu.words import Cut, cutter
 
 WEIGHTS = Path(__file__).with_name("joins.json")
 LITTLE = 0.02
@@ -43,8 +44,6 @@ _LEAST_END, _LEAST_BEGINNING = 0.25, 0.003  # what is less likely to be broken i
 _MAY_BE_BROKEN = 0.3  # of a beginning that can't be taken for the next paragraph unasked
 _ROUNDS = 3
 _MUCH = 40  # features that give a context much to tell
-_HAN = f"[{chr(FIRST_HAN)}-{chr(LAST_HAN)}]"
-_LAST_RUN, _FIRST_RUN = re.compile(_HAN + "{1,6}$"), re.compile(_HAN + "{1,6}")
 
 Values = dict[str, Floats]
 """Evidence by name, a value for each pair: shape (n_ends, n_beginnings)."""
@@ -101,7 +100,7 @@ def log_odds(weights: Statistics, features: Mapping[str, Any]) -> Any:
 
 def probability(scores: ArrayLike) -> Floats:
     """Return the logistic function of scores, kept a ten-thousandth away from 0 and 1."""
-    found: Floats = np.clip(0.5 * (1.0 + np.tanh(0.5 * np.asarray(scores))), 1e-4, 1 - 1e-4)
+    found: Floats = np.clip(logistic(np.asarray(scores)), 1e-4, 1 - 1e-4)
     return found
 
 
@@ -335,8 +334,7 @@ def _language(
 ) -> dict[str, NDArray[Any]]:
     last, first = [tail.text[-1:] for tail in tails], [head.text[:1] for head in heads]
     across = language.words_across(
-        [found[0] if (found := _LAST_RUN.search(tail.text)) else "" for tail in tails],
-        [found[0] if (found := _FIRST_RUN.match(head.text)) else "" for head in heads],
+        [last_run(tail.text) for tail in tails], [first_run(head.text) for head in heads]
     )
     return {
         "word_across": across.clip(-5, 14),

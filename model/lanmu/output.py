@@ -5,12 +5,14 @@ import io
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lanmu.page import Fragment, Page
 from lanmu.topic_model import Explanation, Labelled, Span
+
+if TYPE_CHECKING:
+    from lanmu.page import Fragment, Page
 
 FORMATS = ("table", "jsonl", "csv")
 _HEADING_COLUMNS = 32
@@ -31,7 +33,7 @@ def labelled_record(paragraph: int, text: str, labelled: Labelled) -> Record:
     }
 
 
-def article_records(number: int, page: Page, form: str) -> Sequence[Record]:
+def article_records(number: int, page: "Page", form: str) -> Sequence[Record]:
     """Return the articles of a page, the `number`-th of its file from 1, for one of `FORMATS`.
 
     JSONL has all that is known. Its fragments are numbered from 0 as they stand on the page, whose
@@ -58,7 +60,7 @@ def article_records(number: int, page: Page, form: str) -> Sequence[Record]:
     return rows
 
 
-def _article_record(number: int, i: int, page: Page) -> Record:
+def _article_record(number: int, i: int, page: "Page") -> Record:
     article = page.articles[i]
     return {
         "page": number,
@@ -89,7 +91,7 @@ def _article_record(number: int, i: int, page: Page) -> Record:
     }
 
 
-def _fragment_record(number: int, fragment: Fragment) -> Record:
+def _fragment_record(number: int, fragment: "Fragment") -> Record:
     return {
         "fragment": number,
         "start": fragment.start,

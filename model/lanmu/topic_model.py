@@ -140,10 +140,9 @@ class TopicModel:
         """Pickle the fields alone: a cutter can't travel, and is built again."""
         return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
-    def _weighed(self, texts: list[str]) -> tuple[Rows, NDArray[np.float32]]:
+    def _weighed(self, block: Block, n_texts: int) -> tuple[Rows, NDArray[np.float32]]:
         """Return TF-IDF rows, and the coefficients of each value, shape (n_values, n_labels)."""
-        block = Block.of(texts)
-        is_short = len(texts) == 1 and len(texts[0]) <= _SHORT
+        is_short = n_texts == 1 and len(block.codes) <= _SHORT
         counts = (count_one if is_short else count)(block, self.vocabulary, self._cut)
         found = self._table.take(counts.features, axis=0)
         return tfidf(counts, found.view(np.float64)[:, -1]), found[:, : len(self.labels)]
@@ -154,7 +153,7 @@ class TopicModel:
         A block at a time, so that memory doesn't grow with the number of texts.
         """
         for block in blocks(_checked(texts)):
-            rows, weights = self._weighed(block)
+            rows, weights = self._weighed(Block.of(block), len(block))
             label_scores = np.add(scores(rows, weights), self.intercepts, order="C")
             yield block, label_scores, rows.starts[1:] - rows.starts[:-1]
 
@@ -226,7 +225,7 @@ class TopicModel:
         """
         answers: list[Labelled] = []
         for block, label_scores, n_known in self._scored(texts):
-            accepted = _probability(label_scores) >= self.thresholds
+            accepted = logistic(label_scores) >= self.thresholds
             falling = np.argsort(-label_scores, axis=1, kind="stable")
             probabilities = _normalised(label_scores, n_known)
             arrays = (probabilities, falling, accepted, n_known)
@@ -284,17 +283,17 @@ class TopicModel:
             raise TypeError(f"explain takes one str, not {type(text).__name__}")
         if label is not None and label not in self.labels:
             raise ValueError(f"{label!r} is none of the model's labels: {', '.join(self.labels)}")
-        rows, weights = self._weighed([text])
+        block = Block.of([text])
+        rows, weights = self._weighed(block, 1)
         label_scores = scores(rows, weights)[0] + self.intercepts
         k = self.labels.index(label) if label is not None else int(label_scores.argmax())
         added = np.zeros(len(self.vocabulary))
         added[rows.features] = rows.values * weights[:, k]
-        spans = self._spans(text, added)
+        spans = self._spans(text, block, added)
         return Explanation(self.labels[k], float(label_scores[k]), float(self.intercepts[k]), spans)
 
-    def _spans(self, text: str, added: Floats) -> tuple[Span, ...]:
-        """Part what each feature adds among the words of a text."""
-        block = Block.of([text])
+    def _spans(self, text: str, block: Block, added: Floats) -> tuple[Span, ...]:
+        """Part what each feature adds among the words of a block that holds one text."""
         words = block.words(self._cut)
         ngrams_at = ngrams(block, self.vocabulary)
         places = [(self.vocabulary.of_words(words, ngrams_at), words.starts, words.lengths)]
@@ -336,8 +335,13 @@ def _normalised(label_scores: Floats, n_known: Ints) -> Floats:
     return normalised
 
 
-def _probability(log_odds: Floats) -> Floats:
-    return 0.5 * (1.0 + np.tanh(0.5 * log_odds))  # the logistic function, with no overflow
+def logistic(log_odds: Floats) -> Floats:
+    """Return 1 / (1 + exp(-log_odds)), with no overflow.
+
+    >>> logistic(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return 0.5 * (1.0 + np.tanh(0.5 * log_odds))
 
 
 def _checked(texts: Iterable[str]) -> Iterator[str]:

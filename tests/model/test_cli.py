@@ -242,7 +242,7 @@ def test_html_is_refused_before_anything_is_read(lanmu, newspaper, tmp_path, mon
     def too_late(*_):
         raise AssertionError("it read the page first")
 
-    monkeypatch.setattr("lanmu.cli.read_page", too_late)
+    monkeypatch.setattr("lanmu.page.read_page", too_late)
     drawn = tmp_path / "none" / "drawn.html"
     assert_refused(lanmu("label", "--page", newspaper, "--html", drawn), f"--html {drawn}")
     assert_refused(lanmu("label", newspaper, "--html", "drawn.html"), "--page")

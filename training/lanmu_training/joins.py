@@ -15,7 +15,7 @@ import json
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -167,26 +167,27 @@ def make_lessons(
     dice.shuffle(names)
     lessons = []
     for fold in range(FOLDS):
-        own = articles[fold::FOLDS]
-        for _ in range(n_whole):
-            page = make_page(dice.sample(own, min(len(own), dice.choice((3, 3, 4)))), dice)
-            lessons.append(Lesson(page, fold, True, shipped, *known, cut=True))
-        for _ in range(n_whole // 2):
-            page = make_whole_page(dice.sample(own, min(len(own), dice.choice((3, 3, 4)))), dice)
-            lessons.append(Lesson(page, fold, True, shipped, *known, cut=False))
+        for cut, page in _pages(articles[fold::FOLDS], (3, 3, 4), n_whole, dice):
+            lessons.append(Lesson(page, fold, True, shipped, *known, cut))
         left_out = set(names[fold::FOLDS])
         inside = [e for e in examples if (e.article or e.source) not in left_out]
         outside = [e for e in examples if (e.article or e.source) in left_out]
         classifier = TopicClassifier(min_df=2)
         model = classifier.fit([e.text for e in inside], [e.label for e in inside]).to_model()
         statistics, pieces = learn_statistics(inside), _written_as_one(outside, dice)
-        for _ in range(2 * n_whole):
-            page = make_page(dice.sample(pieces, min(len(pieces), dice.randint(6, 9))), dice)
-            lessons.append(Lesson(page, fold, False, model, *statistics, cut=True))
-        for _ in range(n_whole):
-            page = make_whole_page(dice.sample(pieces, min(len(pieces), dice.randint(6, 9))), dice)
-            lessons.append(Lesson(page, fold, False, model, *statistics, cut=False))
+        for cut, page in _pages(pieces, (6, 7, 8, 9), 2 * n_whole, dice):
+            lessons.append(Lesson(page, fold, False, model, *statistics, cut))
     return lessons
+
+
+def _pages(
+    articles: Sequence[WholeArticle], sizes: Sequence[int], n_cut: int, dice: random.Random
+) -> Iterator[tuple[bool, MadePage]]:
+    """Make `n_cut` cut pages and half as many without a broken sentence; tell which are cut."""
+    for make, n_pages in ((make_page, n_cut), (make_whole_page, n_cut // 2)):
+        for _ in range(n_pages):
+            size = min(len(articles), dice.choice(sizes))
+            yield make is make_page, make(dice.sample(articles, size), dice)
 
 
 def _written_as_one(examples: Sequence[Example], dice: random.Random) -> list[WholeArticle]:
