@@ -89,9 +89,12 @@ def cluster(scheduler: str) -> Spread:
     def spread(job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
         try:
             import distributed  # noqa: PLC0415 - an extra
+            from distributed.comm import addressing  # noqa: PLC0415
         except ImportError as error:
             raise BulkError("a cluster takes distributed: pip install 'lanmu[dask]'") from error
-        try:
+        try:  # an address that can't be one would leave a client that is never closed
+            address = addressing.normalize_address(scheduler)
+            addressing.get_address_host_port(address, strict=True)
             client: Any = distributed.Client(scheduler, timeout=_PATIENCE)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise BulkError(f"{scheduler}: no Dask scheduler answers there: {error}") from error

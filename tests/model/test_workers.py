@@ -1,7 +1,9 @@
 """Shards spread over local processes and over a Dask cluster, through the death of workers."""
 
+import gc
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -262,12 +264,23 @@ def test_workers_of_another_version_are_refused(tmp_path, news, dask, monkeypatc
         label_files([news], tmp_path / "labelled.jsonl", spread=cluster(dask.address))
 
 
-def test_a_scheduler_that_is_not_there_is_refused(tmp_path, news, monkeypatch):
+@pytest.mark.parametrize(
+    "address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "nonsense://x", "tcp://127.0.0.1", "tcp://x:y"]
+)
+def test_a_scheduler_that_is_not_there_is_refused(tmp_path, news, monkeypatch, address):
     monkeypatch.setattr("lanmu.workers._PATIENCE", 1)
-    with pytest.raises(BulkError, match=r"^tcp://127\.0\.0\.1:9: no Dask scheduler answers there"):
-        label_files([news], tmp_path / "o.jsonl", spread=cluster("tcp://127.0.0.1:9"))
-    with pytest.raises(BulkError, match=r"^nonsense://x: no Dask scheduler answers there"):
-        label_files([news], tmp_path / "o.jsonl", spread=cluster("nonsense://x"))
+    with pytest.raises(BulkError, match=f"^{re.escape(address)}: no Dask scheduler answers there"):
+        label_files([news], tmp_path / "o.jsonl", spread=cluster(address))
+
+
+@pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1", "tcp://x:y"])
+def test_an_impossible_address_leaves_no_client_behind(tmp_path, news, address):
+    from distributed import Client  # noqa: PLC0415
+
+    with pytest.raises(BulkError):
+        label_files([news], tmp_path / "o.jsonl", spread=cluster(address))
+    left = [client for client in gc.get_objects() if isinstance(client, Client)]
+    assert {client.status for client in left} <= {"closed"}
 
 
 def test_a_cluster_without_workers_is_refused(tmp_path, news, tmp_path_factory):
