@@ -24,12 +24,11 @@ from typing import BinaryIO
 from lanmu import parquet
 from lanmu.errors import LanmuError
 from lanmu.model_file import SHIPPED, load_model
-from lanmu.rows import BadRowError, BulkError, Layout, Record, excerpt, records
+from lanmu.rows import BulkError, Layout, batches, excerpt
 from lanmu.shards import SHARD_SIZE, Shard, Source, form_of, opened, packed, sources, survey
-from lanmu.topic_model import Labelled, TopicModel
+from lanmu.topic_model import LabelColumns, TopicModel
 from lanmu.unfinished import unfinished, whole
 
-_BATCH = 1 << 20  # bytes of rows that the model sees at a time
 _ENCODINGS = {"utf-8": "utf-8", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}
 
 
@@ -217,7 +216,7 @@ def label_shard(job: Job, shard: Shard) -> Done:
         as_json = json.dumps(record | {"excerpt": begins}, ensure_ascii=False)
         rejects.write(as_json.encode("utf-8", "replace") + b"\n")
 
-    label = model_of(job).label
+    label = model_of(job).label_columns
     with (
         whole(job.part(shard, "rows")) as file,  # which is there last, and tells that all is done
         whole(job.part(shard, "rejected")) as rejects,
@@ -237,37 +236,20 @@ def label_shard(job: Job, shard: Shard) -> Done:
 def _label_rows(
     shard: Shard,
     layout: Layout,
-    label: Callable[[list[str]], list[Labelled]],
+    label: Callable[[list[str]], LabelColumns],
     reject: Callable[[int, int, str, str], None],
     out: BinaryIO,
 ) -> int:
     labelled = 0
     with opened(shard) as stream:
         end = shard.start + shard.size
-        for batch in _batches(records(stream, layout.form, shard.start, shard.line, end)):
-            rows, texts = [], []
-            for row, text in zip(batch, layout.texts(batch), strict=True):
-                if isinstance(text, BadRowError):
-                    reject(row.offset, row.line, str(text), excerpt(row.data, layout.encoding))
-                else:
-                    rows.append(row.data)
-                    texts.append(text)
+        for batch in batches(stream, layout.form, shard.start, shard.line, end):
+            rows, texts, bad = layout.read(batch)
+            for row, why in bad:
+                reject(row.offset, row.line, str(why), excerpt(row.data, layout.encoding))
             out.write(layout.labelled(rows, label(texts)))
             labelled += len(rows)
     return labelled
-
-
-def _batches(rows: Iterable[Record]) -> Iterator[list[Record]]:
-    batch: list[Record] = []
-    held = 0
-    for row in rows:
-        batch.append(row)
-        held += row.size
-        if held >= _BATCH:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
 
 
 def model_of(job: Job) -> TopicModel:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from lanmu.rows import ROW_LIMIT, BadRowError, BulkError, Layout, check_columns, excerpt
 from lanmu.shards import Shard, Source, Survey
-from lanmu.topic_model import Labelled
+from lanmu.topic_model import LabelColumns
 
 _BATCH = 1 << 22  # bytes held at a time
 _ROW_GROUP = 1 << 26  # bytes of a row group of the output
@@ -47,7 +47,7 @@ def survey(source: Source, text_field: str, first: int) -> Survey:
 def label_row_group(
     shard: Shard,
     text_field: str,
-    label: Callable[[list[str]], list[Labelled]],
+    label: Callable[[list[str]], LabelColumns],
     reject: Callable[[None, int, str, str], None],
     out: BinaryIO,
 ) -> int:
@@ -102,15 +102,12 @@ def _with_answers(schema: Any) -> Any:
     return schema
 
 
-def _answered(batch: Any, answers: list[Labelled], schema: Any) -> Any:
+def _answered(batch: Any, answers: LabelColumns, schema: Any) -> Any:
     pa, _ = _pyarrow()
-    probabilities = [
-        None if answer.probability is None else round(answer.probability, 4) for answer in answers
-    ]
     columns = [
-        pa.array([answer.label for answer in answers], pa.string()),
-        pa.array(probabilities, pa.float64()),
-        pa.array([list(answer.topics) for answer in answers], pa.list_(pa.string())),
+        pa.array(answers.label, pa.string()),
+        pa.array(answers.probability.round(4), pa.float64(), from_pandas=True),  # nan to null
+        pa.array(answers.topics, pa.list_(pa.string())),
     ]
     return pa.RecordBatch.from_arrays([*batch.columns, *columns], schema=schema)
 

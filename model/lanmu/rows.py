@@ -14,12 +14,13 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 from lanmu.errors import LanmuError
-from lanmu.topic_model import Labelled
+from lanmu.topic_model import LabelColumns
 
 ROW_LIMIT = 2_000_000
 """The most bytes a row may have; labelling a text as long as that takes some 200 MB of memory."""
@@ -29,7 +30,7 @@ ADDED = ("label", "probability", "topics")
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 
-_SKIPPED_AT_ONCE = 1 << 20
+_BATCH = 1 << 20  # bytes of rows that are read at a time
 _JSON_TYPES = {dict: "an object", list: "a list", str: "a string", float: "a number",
                bool: "true or false", type(None): "null"}  # fmt: skip
 
@@ -55,40 +56,105 @@ class Record(NamedTuple):
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that follow each other in a file, each without the newline at its end.
+
+    `line`, `offset` and `size` are as of one record. A row of more than `ROW_LIMIT` bytes is alone
+    in its batch, and only its beginning is there.
+    """
+
+    offset: int
+    line: int
+    size: int
+    rows: list[bytes]
+
+    def records(self) -> Iterator[Record]:
+        """Yield each row with where it stands."""
+        offset, line, end = self.offset, self.line, self.offset + self.size
+        for i, row in enumerate(self.rows, 1):
+            size = len(row) + 1 if i < len(self.rows) else end - offset
+            yield Record(offset, line, size, row)
+            offset += size
+            line += 1 + row.count(b"\n")
+
+
 class Readable(Protocol):
     """A binary stream."""
 
+    def read(self, size: int, /) -> bytes: ...  # noqa: D102
     def readline(self, size: int, /) -> bytes: ...  # noqa: D102
 
 
-def records(
-    stream: Readable, form: str, offset: int, line: int, end: int | None = None
-) -> Iterator[Record]:
-    r"""Yield the rows from where a stream stands, at `offset`, to `end` or the last.
+def batches(stream: Readable, form: str, offset: int, line: int, end: int) -> Iterator[Batch]:
+    r"""Yield the rows from where a stream stands, at `offset`, to `end`, some megabyte at a time.
 
     >>> from io import BytesIO
-    >>> [record.line for record in records(BytesIO(b'a,b\n"1\n2",3\n4,5\n'), "csv", 0, 1)]
+    >>> next(batches(BytesIO(b'{"id": 1}\n{"id": 2}\n'), "jsonl", 0, 1, 20)).rows
+    [b'{"id": 1}', b'{"id": 2}']
+    """
+    if form == "jsonl":
+        return _batches_of_lines(stream, offset, line, end)
+    return _batches_of_records(csv_records(stream, form, offset, line, end))
+
+
+def _batches_of_lines(stream: Readable, offset: int, line: int, end: int) -> Iterator[Batch]:
+    while data := stream.read(min(_BATCH, end - offset)):
+        if not data.endswith(b"\n"):
+            data += stream.readline(ROW_LIMIT + 1)
+        last = data.rfind(b"\n", 0, -1) + 1
+        if long := len(data) - last > ROW_LIMIT:
+            data, beginning = data[:last], data[last:]
+        if data:
+            rows = data.removesuffix(b"\n").split(b"\n")
+            yield Batch(offset, line, len(data), rows)
+            offset += len(data)
+            line += len(rows)
+        if long:
+            size = len(beginning) + _skipped(stream, beginning)
+            yield Batch(offset, line, size, [beginning])
+            offset += size
+            line += 1
+
+
+def _skipped(stream: Readable, data: bytes) -> int:
+    """Read on to the end of the line that some data ends in; return how many bytes that takes."""
+    size = 0
+    while data and not data.endswith(b"\n"):
+        data = stream.readline(_BATCH)
+        size += len(data)
+    return size
+
+
+def _batches_of_records(records: Iterator[Record]) -> Iterator[Batch]:
+    held: list[Record] = []
+    size = 0
+    for record in records:
+        if held and size + record.size > _BATCH:
+            yield _batch(held, size)
+            held, size = [], 0
+        held.append(record)
+        size += record.size
+    if held:
+        yield _batch(held, size)
+
+
+def _batch(records: Sequence[Record], size: int) -> Batch:
+    rows = [record.data.removesuffix(b"\n") for record in records]
+    return Batch(records[0].offset, records[0].line, size, rows)
+
+
+def csv_records(
+    stream: Readable, form: str, offset: int, line: int, end: int | None = None
+) -> Iterator[Record]:
+    r"""Yield the rows of CSV or TSV from where a stream stands, at `offset`, to `end` or the last.
+
+    >>> from io import BytesIO
+    >>> [record.line for record in csv_records(BytesIO(b'a,b\n"1\n2",3\n4,5\n'), "csv", 0, 1)]
     [1, 2, 4]
     """
+    delimiter = DELIMITERS[form]
     lines = _lines(stream, offset, line, end)
-    return lines if form == "jsonl" else _csv_records(lines, DELIMITERS[form])
-
-
-def _lines(stream: Readable, offset: int, line: int, end: int | None) -> Iterator[Record]:
-    read, limit = stream.readline, ROW_LIMIT + 1
-    while (end is None or offset < end) and (data := read(limit)):
-        size = len(data)
-        last = data
-        while size >= limit and last and not last.endswith(b"\n"):
-            last = read(_SKIPPED_AT_ONCE)
-            size += len(last)
-        yield Record(offset, line, size, data)
-        offset += size
-        line += 1
-
-
-def _csv_records(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
-    """Join lines until no quoted cell is open; give up on one that runs over the row's limit."""
     for first in lines:
         record = first
         is_open = _leaves_cell_open(first.data, delimiter, False)
@@ -100,6 +166,14 @@ def _csv_records(lines: Iterator[Record], delimiter: str) -> Iterator[Record]:
             record = Record(record.offset, record.line, record.size + following.size, data)
             is_open = _leaves_cell_open(following.data, delimiter, True)
         yield record
+
+
+def _lines(stream: Readable, offset: int, line: int, end: int | None) -> Iterator[Record]:
+    while (end is None or offset < end) and (data := stream.readline(ROW_LIMIT + 1)):
+        size = len(data) + _skipped(stream, data)
+        yield Record(offset, line, size, data)
+        offset += size
+        line += 1
 
 
 def _leaves_cell_open(line: bytes, delimiter: str, is_open: bool) -> bool:
@@ -125,6 +199,9 @@ def _cell_patterns(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes]
     return re.compile(f"{inside}{after}".encode()), re.compile(cells.encode())
 
 
+_Answered = tuple[bytes, str | None, float | None, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How the rows of a run are read and written.
@@ -139,40 +216,41 @@ class Layout:
     header: bytes = b""
     cells: tuple[str, ...] = ()
 
-    def texts(self, rows: Sequence[Record]) -> list[str | BadRowError]:
-        """Return the text of each row, or why it has none to label."""
-        read = self._json_text if self.form == "jsonl" else self._csv_text
-        found: list[str | BadRowError] = []
-        lines = self._decoded_at_once(rows) or [None] * len(rows)
-        for row, line in zip(rows, lines, strict=True):
+    def read(
+        self, batch: Batch
+    ) -> tuple[Sequence[bytes], list[str], list[tuple[Record, BadRowError]]]:
+        """Return the rows to label, their texts, and the rows that can't be labelled, with why."""
+        text_of = self._json_text if self.form == "jsonl" else self._csv_text
+        good = batch.rows
+        if not batch.offset:
+            good = [good[0].removeprefix(codecs.BOM_UTF8), *good[1:]]
+        texts: list[str] = []
+        bad: dict[int, BadRowError] = {}
+        for i, row in enumerate(good):
             try:
-                found.append(read(decoded(row, self.encoding) if line is None else line))
+                texts.append(text_of(row.decode(self.encoding)))
             except BadRowError as error:
-                found.append(error)
-        return found
+                bad[i] = error
+            except UnicodeDecodeError as error:
+                bad[i] = _undecodable(error)
+        if batch.size > ROW_LIMIT and len(good) == 1:
+            texts, bad = [], {0: _too_long(batch.size)}
+        if not bad:
+            return good, texts, []
+        good = [row for i, row in enumerate(good) if i not in bad]
+        return good, texts, [(row, bad[i]) for i, row in enumerate(batch.records()) if i in bad]
 
-    def _decoded_at_once(self, rows: Sequence[Record]) -> Sequence[str | None] | None:
-        """Return what rows say, sooner than `decoded` does; None where one needs a closer look."""
-        if self.form != "jsonl" or not rows[0].offset or max(row.size for row in rows) > ROW_LIMIT:
-            return None
-        try:
-            lines = b"".join([row.data for row in rows]).decode(self.encoding).split("\n")
-        except UnicodeDecodeError:
-            return None
-        return lines[: len(rows)]
-
-    def labelled(self, rows: Sequence[bytes], answers: Sequence[Labelled]) -> bytes:
+    def labelled(self, rows: Sequence[bytes], answers: LabelColumns) -> bytes:
         """Return the bytes of rows with their answers."""
-        write = self._json_row if self.form == "jsonl" else self._csv_row
-        return b"".join(map(write, rows, answers))
+        probabilities = [None if isnan(p) else p for p in answers.probability.round(4).tolist()]
+        told = zip(rows, answers.label, probabilities, answers.topics, strict=True)
+        return self._json_rows(told) if self.form == "jsonl" else self._csv_rows(told)
 
     def _json_text(self, line: str) -> str:
         try:
-            row = _json_value(line.rstrip("\r\n"))
-        except BadRowError:
-            raise
+            row = _json_value(line.rstrip("\r"))
         except json.JSONDecodeError as error:
-            if not line.strip(" \t\v\f\r\n"):
+            if not line.strip(" \t\v\f\r"):
                 raise BadRowError("an empty line") from None
             raise BadRowError(f"not JSON: {error.msg} (character {error.pos + 1})") from None
         except RecursionError:
@@ -189,15 +267,16 @@ class Layout:
             raise BadRowError(f"has a field {taken!r} already; rename it")
         return text
 
-    def _json_row(self, data: bytes, answer: Labelled) -> bytes:
-        if data.startswith(codecs.BOM_UTF8):
-            data = data[3:]
-        body, end = data[:-2], b"\n"
-        if not data.endswith(b"}\n"):
-            row = data.rstrip(b" \t\r\n")
-            body, end = row[:-1], data[len(row) :].removesuffix(b"\n") + b"\n"
-        probability = None if answer.probability is None else round(answer.probability, 4)
-        return body + _told(answer.label, probability, answer.topics, self.encoding) + end
+    def _json_rows(self, told: Iterable[_Answered]) -> bytes:
+        parts: list[bytes] = []
+        for row, label, probability, topics in told:
+            body, blanks = row[:-1], b""
+            if not row.endswith(b"}"):
+                stripped = row.rstrip(b" \t\r")
+                body, blanks = stripped[:-1], row[len(stripped) :]
+            before, after = _told(label, topics, self.encoding)
+            parts += (body, before, _number(probability), after, blanks, b"\n")
+        return b"".join(parts)
 
     def _csv_text(self, row: str) -> str:
         cells = csv_cells(row, self.form)
@@ -205,9 +284,11 @@ class Layout:
             raise BadRowError(f"{len(cells)} cells, where the header has {len(self.cells)}")
         return cells[self.cells.index(self.text_field)]
 
-    def _csv_row(self, data: bytes, answer: Labelled) -> bytes:
-        probability = "" if answer.probability is None else round(answer.probability, 4)
-        return self._with_cells(data, (answer.label, probability, " ".join(answer.topics)))
+    def _csv_rows(self, told: Iterable[_Answered]) -> bytes:
+        return b"".join(
+            self._with_cells(row, (label, probability, " ".join(topics)))
+            for row, label, probability, topics in told
+        )
 
     def _with_cells(self, data: bytes, cells: tuple[object, ...]) -> bytes:
         added = io.StringIO()
@@ -223,15 +304,21 @@ class Layout:
 def decoded(row: Record, encoding: str) -> str:
     """Return what a row says; a byte order mark at the file's start is no part of it."""
     if row.size > ROW_LIMIT:
-        raise BadRowError(f"{row.size:,} bytes, over the limit of {ROW_LIMIT:,} a row")
+        raise _too_long(row.size)
     data = row.data if row.offset else row.data.removeprefix(codecs.BOM_UTF8)
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        name = encoding.upper()
-        raise BadRowError(
-            f"not {name}: byte {error.start + 1} of the row is 0x{data[error.start]:02x}"
-        ) from None
+        raise _undecodable(error) from None
+
+
+def _too_long(size: int) -> BadRowError:
+    return BadRowError(f"{size:,} bytes, over the limit of {ROW_LIMIT:,} a row")
+
+
+def _undecodable(error: UnicodeDecodeError) -> BadRowError:
+    byte = f"byte {error.start + 1} of the row is 0x{error.object[error.start]:02x}"
+    return BadRowError(f"not {error.encoding.upper()}: {byte}")
 
 
 def csv_cells(row: str, form: str) -> list[str]:
@@ -276,25 +363,42 @@ def _refuse_constant(name: str) -> NoReturn:
     raise BadRowError(f"not JSON: {name}")
 
 
-_DECODER = json.JSONDecoder(  # integers of any length; no value but strings is used
-    object_pairs_hook=_object, parse_constant=_refuse_constant, parse_int=float
-)
+def _decoder(**options: Any) -> json.JSONDecoder:
+    """Return what reads integers of any length, as floats: no value but strings is used."""
+    return json.JSONDecoder(parse_constant=_refuse_constant, parse_int=float, **options)
+
+
+_scan_once = _decoder().scan_once  # type: ignore[attr-defined]
+_CHECKING = _decoder(object_pairs_hook=_object)
 
 
 def _json_value(written: str) -> Any:
-    try:  # what `decode` does besides takes as long again
-        value, end = _DECODER.scan_once(written, 0)  # type: ignore[attr-defined]
+    """Read JSON in which no object has a name twice, in short time where that is plain to see.
+
+    It is where an object has as many names as there are colons, or, where none has a blank before
+    it, colons after a quote: each name takes one.
+    """
+    try:
+        value, end = _scan_once(written, 0)
     except StopIteration:
         end = -1
-    return value if end == len(written) else _DECODER.decode(written)
+    if end == len(written) and type(value) is dict:
+        n_colons = written.count(":")
+        if n_colons > len(value) and not any(map(written.__contains__, (" :", "\t:", "\r:"))):
+            n_colons = written.count('":')
+        if n_colons == len(value):
+            return value
+    return _CHECKING.decode(written)
 
 
-@functools.lru_cache(maxsize=65_536)
-def _told(
-    label: str | None, probability: float | None, topics: tuple[str, ...], encoding: str
-) -> bytes:
-    """Return what a row of JSON is given before its end, and that end."""
-    as_json = json.dumps(
-        dict(zip(ADDED, (label, probability, topics), strict=True)), ensure_ascii=False
-    )
-    return f", {as_json[1:]}".encode(encoding)
+@functools.lru_cache
+def _told(label: str | None, topics: tuple[str, ...], encoding: str) -> tuple[bytes, bytes]:
+    """Return what a row of JSON is given before the probability and after it, and its end."""
+    name, names = (json.dumps(said, ensure_ascii=False) for said in (label, topics))
+    before, after = f', "label": {name}, "probability": ', f', "topics": {names}}}'
+    return before.encode(encoding), after.encode(encoding)
+
+
+@functools.cache  # there are 10,002
+def _number(probability: float | None) -> bytes:
+    return json.dumps(probability).encode()

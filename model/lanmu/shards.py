@@ -18,7 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lanmu.rows import BadRowError, BulkError, Layout, check_columns, csv_cells, decoded, records
+from lanmu.rows import (
+    BadRowError,
+    BulkError,
+    Layout,
+    check_columns,
+    csv_cells,
+    csv_records,
+    decoded,
+)
 
 SHARD_SIZE = 1 << 23
 """How many bytes of rows make a shard: some seconds of work, which is what a crash can cost."""
@@ -201,7 +209,7 @@ def _cut_rows(
         number = first + len(shards)
         shards.append(Shard(number, source, start, offset - start, start_line, n_rows))
 
-    for record in records(stream, source.form, offset, line):
+    for record in csv_records(stream, source.form, offset, line):
         if offset - start >= size:
             cut()
             start, start_line, n_rows = offset, record.line, 0
@@ -214,7 +222,7 @@ def _cut_rows(
 
 def _after_header(stream: Any, source: Source, layout: Layout) -> tuple[Layout, int, int]:
     """Read a header; return the layout, and the offset and the line of the row after it."""
-    header = next(records(stream, source.form, 0, 1), None)
+    header = next(csv_records(stream, source.form, 0, 1), None)
     if header is None:
         raise BulkError(f"{source.file}: is empty; it needs a header")
     try:

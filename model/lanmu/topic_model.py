@@ -47,6 +47,18 @@ class Labelled:
     reason: str | None = None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class LabelColumns:
+    """What the model says of many texts: a column of each of `Labelled`'s fields but the reason.
+
+    `probability` is an array, shape (n_texts,), with nan where the text gave no evidence.
+    """
+
+    label: list[str | None]
+    probability: Floats
+    topics: list[tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A word of the text, `text[start:end]`, and its share of the score in log-odds."""
@@ -224,35 +236,72 @@ class TopicModel:
                   reason='no word or character that the model knows')]
         """
         answers: list[Labelled] = []
-        for block, label_scores, n_known in self._scored(texts):
-            accepted = logistic(label_scores) >= self.thresholds
-            falling = np.argsort(-label_scores, axis=1, kind="stable")
-            probabilities = _normalised(label_scores, n_known)
-            arrays = (probabilities, falling, accepted, n_known)
-            answers += map(self._answer, block, *(array.tolist() for array in arrays))
+        for block, columns, nearest in self._decided(texts):
+            probabilities: list[float | None] = columns.probability.tolist()
+            reasons: list[str | None] = [None] * len(block)
+            for i, k in enumerate(nearest.tolist()):
+                if k < 0:
+                    is_text = block[i].strip()
+                    reasons[i] = (
+                        "no word or character that the model knows" if is_text else "no text"
+                    )
+                    probabilities[i] = None
+                elif not columns.topics[i] and self.labels[k] != OTHER:
+                    reasons[i] = f"no topic reaches its threshold; the nearest is {self.labels[k]}"
+            answers += map(Labelled, columns.label, probabilities, columns.topics, reasons)
         return answers
 
-    def _answer(
-        self,
-        text: str,
-        probability: list[float],
-        falling: list[int],
-        accepted: list[bool],
-        n_known: int,
-    ) -> Labelled:
-        if not n_known:
-            reason = "no word or character that the model knows" if text.strip() else "no text"
-            return Labelled(self._fallback, None, (), reason)
-        topics = [k for k in falling if accepted[k] and self.labels[k] != OTHER]
-        if topics:
-            names = tuple(self.labels[k] for k in topics)
-            return Labelled(names[0], probability[topics[0]], names)
-        best = falling[0]
-        if self.labels[best] == OTHER:
-            return Labelled(OTHER, probability[best], ())
-        reason = f"no topic reaches its threshold; the nearest is {self.labels[best]}"
-        said = self.labels.index(self._fallback) if self._fallback else best
-        return Labelled(self._fallback, probability[said], (), reason)
+    def label_columns(self, texts: Iterable[str]) -> LabelColumns:
+        """Return what `label` says but the reasons, as columns, which takes less time.
+
+        Raises
+        ------
+        TypeError
+            `texts` is one str, or holds something other than str.
+
+        Examples
+        --------
+        >>> from lanmu import load_model
+        >>> columns = load_model().label_columns(["换热站已完成注水打压", "，。"])
+        >>> columns.label, columns.topics
+        (['heating', 'other'], [('heating',), ()])
+        >>> columns.probability.round(1).tolist()
+        [1.0, nan]
+        """
+        label: list[str | None] = []
+        topics: list[tuple[str, ...]] = []
+        probabilities = [np.empty(0)]
+        for _, columns, _ in self._decided(texts):
+            label += columns.label
+            topics += columns.topics
+            probabilities.append(columns.probability)
+        return LabelColumns(label, np.concatenate(probabilities), topics)
+
+    def _decided(self, texts: Iterable[str]) -> Iterator[tuple[list[str], LabelColumns, Ints]]:
+        """Yield blocks of texts, what the model says of them, and which label is nearest to each.
+
+        The last is -1 for a text with no feature that the model knows.
+        """
+        no_topic = self.labels.index(self._fallback) if self._fallback else -1
+        names = (*self.labels, None)  # -1 is none
+        alone = (*((name,) for name in self.labels), ())
+        for block, label_scores, n_known in self._scored(texts):
+            accepted = (logistic(label_scores) >= self.thresholds) & (n_known > 0)[:, None]
+            if self._fallback:
+                accepted[:, no_topic] = False
+            n_topics = accepted.sum(axis=1)
+            first = np.where(accepted, label_scores, -np.inf).argmax(axis=1)
+            nearest = np.where(n_known > 0, label_scores.argmax(axis=1), -1)
+            label = np.where(n_topics > 0, first, no_topic)
+            probabilities = _normalised(label_scores, n_known)
+            probability = probabilities[np.arange(len(block)), np.where(label < 0, nearest, label)]
+            probability[n_known == 0] = np.nan
+            topics = [alone[k] for k in np.where(n_topics > 0, first, -1).tolist()]
+            for i in np.flatnonzero(n_topics > 1).tolist():
+                falling = np.argsort(-label_scores[i], kind="stable")
+                topics[i] = tuple(self.labels[k] for k in falling if accepted[i, k])
+            columns = LabelColumns([names[k] for k in label.tolist()], probability, topics)
+            yield block, columns, nearest
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """Return how much each word of a text adds to the score of a label.

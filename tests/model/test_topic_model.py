@@ -257,6 +257,23 @@ def test_a_text_that_says_nothing_gets_no_invented_confidence(labels, fallback, 
     np.testing.assert_allclose(model.predict_proba([text]), [[1 / 3, 1 / 3, 1 / 3]])
 
 
+@pytest.mark.parametrize("labels", [("ecology", "heating", "other"), ("ecology", "heating", "x")])
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.8, 0.99])
+def test_columns_say_what_the_labels_do(labels, threshold):
+    model = handmade(labels=labels, thresholds=np.full(3, threshold))
+    texts = ["供热", "湿地", "供热湿地", "", "，。"] * 3
+    labelled, columns = model.label(texts), model.label_columns(texts)
+    assert columns.label == [answer.label for answer in labelled]
+    assert columns.topics == [answer.topics for answer in labelled]
+    expected = [np.nan if a.probability is None else a.probability for a in labelled]
+    np.testing.assert_array_equal(columns.probability, expected)
+
+
+def test_no_texts_have_empty_columns(model):
+    columns = model.label_columns([])
+    assert (columns.label, columns.topics, columns.probability.shape) == ([], [], (0,))
+
+
 # What it is given
 
 
