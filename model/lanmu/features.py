@@ -311,6 +311,8 @@ def are_ngrams(keys: Keys, max_ngram: int) -> bool:
     known = np.zeros(_CODES, bool)
     known[_last(characters)] = True
     beginnings = longer >> np.uint64(CODE_BITS)
+    (changes,) = (beginnings[1:] != beginnings[:-1]).nonzero()  # for the keys ascend
+    beginnings = np.append(beginnings.take(changes), beginnings[-1:])
     return bool(
         (_KINDS.take(_last(characters), mode="clip") & (_HAN | _LETTER)).all()
         and known.take(_last(longer)).all()

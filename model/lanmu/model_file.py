@@ -192,7 +192,7 @@ def _from_bytes(data: bytes) -> TopicModel:
     return _model(manifest, members)
 
 
-def _members(data: bytes) -> dict[str, bytes]:
+def _members(data: bytes) -> dict[str, memoryview]:
     """Return the members' bytes once their names, order, sizes and storage are as they must be."""
     expected = [_MANIFEST, *_DTYPES]
     try:
@@ -208,7 +208,7 @@ def _members(data: bytes) -> dict[str, bytes]:
                     raise ModelFileError(f"its member {info.filename} gives two sizes")
             if sum(info.file_size for info in infos) > len(data):
                 raise ModelFileError("its members are larger than the file")
-            return {info.filename: archive.read(info) for info in infos}
+            return {info.filename: _member(data, info) for info in infos}
     except ModelFileError:
         raise
     except (
@@ -222,11 +222,21 @@ def _members(data: bytes) -> dict[str, bytes]:
         raise ModelFileError(f"is a broken archive: {error}") from error
 
 
-def _manifest(member: bytes) -> dict[str, Any]:
+def _member(data: bytes, info: zipfile.ZipInfo) -> memoryview:
+    """Return a stored member's bytes; its SHA-256 will tell more than the archive's CRC-32."""
+    header = info.FileHeader()
+    start = info.header_offset + len(header)
+    member = memoryview(data)[start : start + info.file_size]
+    if not data.startswith(header, info.header_offset) or len(member) < info.file_size:
+        raise ModelFileError(f"is a broken archive: it describes {info.filename} in two ways")
+    return member
+
+
+def _manifest(member: memoryview) -> dict[str, Any]:
     if len(member) > _MAX_MANIFEST:
         raise ModelFileError(f"its manifest has {len(member)} bytes, more than {_MAX_MANIFEST}")
     try:
-        manifest = json.loads(member)
+        manifest = json.loads(bytes(member))
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"its manifest is no JSON: {error}") from error
     if not isinstance(manifest, dict) or "format" not in manifest:
@@ -269,10 +279,10 @@ def _is_count(value: object, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
-def _model(manifest: dict[str, Any], members: dict[str, bytes]) -> TopicModel:
+def _model(manifest: dict[str, Any], members: dict[str, memoryview]) -> TopicModel:
     labels = tuple(manifest["labels"])
     n_bytes = len(members["words.npy"]) - _HEADER_SIZE
-    n_words = members["words.npy"].count(b"\n", _HEADER_SIZE)
+    n_words = bytes(members["words.npy"]).count(b"\n", _HEADER_SIZE)
     n_ngrams = (len(members["ngrams.npy"]) - _HEADER_SIZE) // 8
     n_features = n_words + n_ngrams
     shapes = {
@@ -290,13 +300,17 @@ def _model(manifest: dict[str, Any], members: dict[str, bytes]) -> TopicModel:
         for name, shape in shapes.items()
     }
     listed = _word_list(arrays["words.npy"])
-    df, ngrams = arrays["df.npy"], arrays["ngrams.npy"]
+    df, ngrams = arrays["df.npy"].copy(), arrays["ngrams.npy"].copy()  # aligned
     if not are_ngrams(ngrams, manifest["max_ngram"]):
         raise ModelFileError("its n-grams are not in ascending order, or lack parts of longer ones")
-    if not ((df >= 1) & (df <= manifest["n_texts"])).all():
+    if not 1 <= df.min(initial=1) <= df.max(initial=1) <= manifest["n_texts"]:
         raise ModelFileError(f"has document frequencies beyond 1 to {manifest['n_texts']}")
-    for name in ("coefficients.npy", "intercepts.npy"):
-        if not np.isfinite(arrays[name]).all():
+    coefficients = arrays["coefficients.npy"].astype(np.float32)
+    for name, numbers in {
+        "coefficients.npy": coefficients,
+        "intercepts.npy": arrays["intercepts.npy"],
+    }.items():
+        if not np.isfinite([numbers.min(initial=0), numbers.max(initial=0)]).all():
             raise ModelFileError(f"its member {name} has numbers that are not finite")
     if not ((arrays["thresholds.npy"] >= 0) & (arrays["thresholds.npy"] <= 1)).all():
         raise ModelFileError("has thresholds beyond 0 to 1")
@@ -305,18 +319,18 @@ def _model(manifest: dict[str, Any], members: dict[str, bytes]) -> TopicModel:
         vocabulary=Vocabulary(listed, ngrams, manifest["max_ngram"]),
         document_frequencies=df,
         n_texts=manifest["n_texts"],
-        coefficients=arrays["coefficients.npy"].astype(np.float32),
-        intercepts=arrays["intercepts.npy"],
-        thresholds=arrays["thresholds.npy"],
+        coefficients=coefficients,
+        intercepts=arrays["intercepts.npy"].copy(),
+        thresholds=arrays["thresholds.npy"].copy(),
         ngram_weight=manifest["ngram_weight"],
         user_words=tuple(manifest["user_words"]),
         card=manifest["card"],
     )
 
 
-def _check_array(member: bytes, name: str, shape: tuple[int, ...]) -> None:
+def _check_array(member: memoryview, name: str, shape: tuple[int, ...]) -> None:
     dtype = np.dtype(_DTYPES[name])
-    if not member.startswith(_npy_header(_DTYPES[name], shape)):
+    if member[:_HEADER_SIZE] != _npy_header(_DTYPES[name], shape):
         raise ModelFileError(f"its member {name} is no {dtype} array of shape {shape}")
     if len(member) != _HEADER_SIZE + math.prod(shape) * dtype.itemsize:
         raise ModelFileError(f"its member {name} has not the size of its shape {shape}")

@@ -139,8 +139,9 @@ class TopicModel:
         idf[self.vocabulary.first_ngram :] *= self.ngram_weight
         n_labels = len(self.labels)
         table = np.zeros((len(idf), n_labels + n_labels % 2 + 2), np.float32)
-        table[:, :n_labels] = self.coefficients.T
-        table[:, -2:] = idf.view(np.float32).reshape(-1, 2)
+        for k, weights in enumerate(self.coefficients):  # sooner than all of them transposed
+            table[:, k] = weights
+        table.view(np.float64)[:, -1] = idf
         return table
 
     def __post_init__(self) -> None:
