@@ -30,6 +30,7 @@ from typing import Any
 os.environ.update(
     dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 )
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes find modules compiled, as installed
 
 from lanmu import load_model
 from lanmu.bulk import label_files

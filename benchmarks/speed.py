@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 os.environ.update(
     dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 )
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # processes find modules compiled, as installed
 warnings.simplefilter("ignore")  # jieba 0.42.1 has invalid escapes, and imports pkg_resources
 
 HERE = Path(__file__).resolve().parent

@@ -14,7 +14,8 @@ import lanmu_training
 MODEL, TRAINING = (Path(package.__file__).parent for package in (lanmu, lanmu_training))
 TESTS = Path(__file__).parent
 ORDER = [
-    *("errors", "text", "documents", "words", "features", "topic_model", "model_file"),
+    *("errors", "text", "documents", "whole_file", "words", "features", "topic_model"),
+    "model_file",
     *("fragments", "language", "joins", "articles", "page", "page_html", "output"),
     *("rows", "shards", "parquet", "unfinished", "bulk", "workers", "cli"),
 ]

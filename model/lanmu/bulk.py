@@ -27,7 +27,8 @@ from lanmu.model_file import SHIPPED, load_model
 from lanmu.rows import BulkError, Layout, batches, excerpt
 from lanmu.shards import SHARD_SIZE, Shard, Source, form_of, opened, packed, sources, survey
 from lanmu.topic_model import LabelColumns, TopicModel
-from lanmu.unfinished import unfinished, whole
+from lanmu.unfinished import unfinished
+from lanmu.whole_file import whole
 
 _ENCODINGS = {"utf-8": "utf-8", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030"}
 

@@ -34,8 +34,6 @@ import io
 import json
 import math
 import operator
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -88,26 +86,10 @@ def save_model(model: TopicModel, path: str | Path) -> None:
         _from_bytes(data)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: this model could not be loaded again: {error}") from error
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    if os.name == "posix":  # the rename itself is on disk once the folder is
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    from lanmu.whole_file import whole  # noqa: PLC0415 - its imports would slow down the start
+
+    with whole(path) as file:
+        file.write(data)
 
 
 def load_model(path: str | Path | None = None) -> TopicModel:

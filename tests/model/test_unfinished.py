@@ -1,6 +1,5 @@
 """The folder of an unfinished run: begun, gone on with, refused, swept and finished."""
 
-import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -8,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from lanmu.rows import BulkError
-from lanmu.unfinished import unfinished, whole
+from lanmu.unfinished import unfinished
 
 STATE = {"model": "a1", "content": {"news.jsonl": "b2", "more.jsonl": "c3"}}
 
@@ -108,36 +107,3 @@ def test_the_lock_of_a_killed_run_is_free(output):
     assert output.with_name("labelled.jsonl.unfinished").exists()
     with unfinished(output, STATE, "a-"):
         pass
-
-
-def test_a_file_is_there_wholly_or_not_at_all(tmp_path):
-    file = tmp_path / "part"
-    with suppress(PowerCutError), whole(file) as out:
-        out.write(b"half")
-        raise PowerCutError
-    assert list(tmp_path.iterdir()) == []
-    with whole(file) as out:
-        out.write(b"all")
-        assert not file.exists()
-    assert file.read_bytes() == b"all"
-    with suppress(PowerCutError), whole(file) as out:
-        out.write(b"half")
-        raise PowerCutError
-    assert file.read_bytes() == b"all"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_file_is_on_disk_before_it_takes_its_place(tmp_path, monkeypatch):
-    file, steps = tmp_path / "part", []
-    fsync = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda fd: (steps.append(file.exists()), fsync(fd)))
-    with whole(file) as out:
-        out.write(b"all")
-    assert steps == [False, True]  # the file, then the folder with its name
-
-
-def test_the_temporary_file_can_be_elsewhere(tmp_path):
-    (tmp_path / "folder").mkdir()
-    with whole(tmp_path / "file", tmp_path / "folder"):
-        assert [path.name for path in tmp_path.iterdir()] == ["folder"]
-    assert (tmp_path / "file").exists()
