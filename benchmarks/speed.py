@@ -371,12 +371,12 @@ def stages(path: str, texts: list[str]) -> Row:
         ngrams = timed("n-gram look-up", features.ngrams, block, vocabulary)
         words = timed("cut", block.words, cut)
         timed("word look-up", vocabulary.of_words, words, ngrams)
-        counts = timed("merge", features.count, block, vocabulary, cut)
+        counts = timed("merge", features.count, block, vocabulary, words)
         idf_of_each = timed("gather", idf.take, counts.features)
         weights_of_each = timed("gather", weights.take, counts.features, 0)
         rows = timed("weigh", features.tfidf, counts, idf_of_each)
         timed("score", features.scores, rows, weights_of_each)
-    spent["merge"] -= spent["cut"] + spent["word look-up"] + spent["n-gram look-up"]
+    spent["merge"] -= spent["word look-up"] + spent["n-gram look-up"]
     return spent
 
 

@@ -37,6 +37,8 @@ CODE_BITS = 21
 """What a code point needs; the key of an n-gram is its code points, the first one highest."""
 _CODES = 1 << CODE_BITS
 _BLOCK_SIZE = 1 << 15  # characters; the arrays made of them stay within a core's cache
+_GROUP_SIZE = 8 * _BLOCK_SIZE  # characters that go through each step together
+_SHORT = 1000  # characters of a text that `count_one` counts sooner
 _BLANK, _NEWLINE = 32, 10
 _HAN, _LETTER, _END = 1, 2, 4  # kinds of characters
 _LETTERS = (  # letters and digits other than the dictionary's Han: code points, last included
@@ -53,7 +55,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: Knuth's multipl
 _LETTER_RUN = re.compile(
     "[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in _LETTERS) + "]+"
 )
-_PIECES = re.compile(r"[ \n]|[^ \n]+")
 
 
 def _kinds() -> NDArray[np.uint8]:
@@ -107,51 +108,62 @@ class Block:
 
         >>> block = Block.of(["供热abc管网", "供热"])
         >>> words = block.words(lambda runs: ["供热", " ", "管网", "\n", "供热", "\n"])
-        >>> [word for word in words.texts if word.strip()], words.starts.take([0, 2, 4, 6]).tolist()
+        >>> words.texts(), words.starts.tolist()
         (['供热', '管网', '供热', 'abc'], [0, 5, 8, 2])
         """
-        han = self._words_of(_HAN, cut)
-        if not (self.kinds == _LETTER).any():
-            return han
-        others = self._words_of(_LETTER, _PIECES.findall)
-        return Words(
-            han.texts + others.texts,
-            np.concatenate([han.starts, others.starts]),
-            np.concatenate([han.lengths, others.lengths]),
-        )
+        han, others = self._han_words(cut), self._other_words()
+        pairs = zip(han, others, strict=True)
+        return Words(self.codes, *map(np.concatenate, pairs))
 
     def word_texts(self, cut: Cut) -> list[str]:
         """Return the texts of `words`, which takes no look at where they stand."""
-        text = self.codes.astype("<u4", copy=False).tobytes().decode("utf-32-le")
+        text = _text(self.codes)
         return cut(" ".join(HAN_RUN.findall(text))) + _LETTER_RUN.findall(text)
 
-    def _words_of(self, kind: int, cut: Cut) -> "Words":
-        """Cut the runs of one kind, with a blank after each, and a newline after each text."""
-        kept = self.kinds & (kind | _END) != 0
+    def _han_words(self, cut: Cut) -> tuple[Ints, Ints]:
+        """Cut the Han runs, with a blank after each, and a newline after each text."""
+        kept = self.kinds & (_HAN | _END) != 0
         wanted = kept.copy()
         wanted[1:] |= kept[:-1]
         (at,) = wanted.nonzero()
         codes = np.where(kept, self.codes, _BLANK).take(at)
-        texts = cut(codes.astype("<u4").tobytes().decode("utf-32-le"))
-        marked = np.frombuffer("\0".join(texts).encode("utf-32-le"), dtype="<u4")
+        marked = np.frombuffer("\0".join(cut(_text(codes))).encode("utf-32-le"), dtype="<u4")
         (parted,) = (marked == 0).nonzero()
         edges = np.concatenate([[0], parted - np.arange(len(parted)), [len(at)]])
-        first = edges[:-1]
-        starts = at.take(first)
-        lengths = (edges[1:] - first) * (self.kinds.take(starts) == kind)
-        return Words(texts, starts, lengths)
+        starts = at.take(edges[:-1])
+        (words,) = (self.kinds.take(starts) == _HAN).nonzero()
+        return starts.take(words), (edges[1:] - edges[:-1]).take(words)
+
+    def _other_words(self) -> tuple[Ints, Ints]:
+        edges = np.flatnonzero(np.diff(self.kinds == _LETTER, prepend=False))
+        starts, ends = edges[::2], edges[1::2]
+        return starts, ends - starts
+
+
+def _text(codes: NDArray[np.uint32]) -> str:
+    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Words:
-    """Words, the position in the block where each starts, and its length, shape (n_words,).
+    """Words of a block that has these codes: where each starts, and its length.
 
-    The blanks and newlines that part runs and texts are among them, with length 0.
+    `starts` and `lengths` have the shape (n_words,).
     """
 
-    texts: list[str]
+    codes: NDArray[np.uint32]
     starts: Ints
     lengths: Ints
+
+    def texts(self) -> list[str]:
+        """Return the text of each word."""
+        text = _text(self.codes)
+        ends = (self.starts + self.lengths).tolist()
+        return [text[start:end] for start, end in zip(self.starts.tolist(), ends, strict=True)]
+
+    def take(self, which: Ints) -> "Words":
+        """Return some of the words."""
+        return Words(self.codes, self.starts.take(which), self.lengths.take(which))
 
 
 class FeatureNumbers(Protocol):
@@ -248,10 +260,52 @@ class Vocabulary:
     def _pairs(self, ngrams: NDArray[np.integer], characters: NDArray[np.integer]) -> Keys:
         return (ngrams.astype(np.int64) * self._n_characters + characters).view(np.uint64)
 
+    @cached_property
+    def _longer_words(self) -> "tuple[_HashTable, Numbers] | None":
+        """Return what numbers the beginnings of longer words, and the word that each of them is.
+
+        The first beginning is an n-gram, and each other one that and a character more. None where
+        one of those is unknown, as in no learnt vocabulary, or where there are too many.
+        """
+        short, _ = self._short_words
+        words = [word for word in enumerate(self.words) if len(word[1]) > short]
+        if not short or not words:
+            return None
+        number, texts = zip(*words, strict=True)
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype="<u4").astype(np.uint64)
+        at = np.cumsum(lengths) - lengths
+        keys = np.zeros(len(at), np.uint64)
+        for offset in range(short):
+            keys = (keys << np.uint64(CODE_BITS)) | codes.take(at + offset)
+        beginnings, characters = self.of_keys(keys).astype(np.int64), self.of_keys(codes)
+        size = len(self.ngrams) + len(codes)
+        if beginnings.min() < 0 or characters.min() < 0 or not _can_pair(size, self._n_characters):
+            return None
+        parts: list[Keys] = []
+        word_of_beginning: list[Numbers] = []
+        left, which, n_found = lengths - short, np.array(number), len(self.ngrams)
+        at += short
+        while len(which):
+            pairs = self._pairs(beginnings, characters.take(at))
+            distinct, beginnings = np.unique(pairs, return_inverse=True)
+            word = np.full(len(distinct), _UNKNOWN, np.int32)
+            word[beginnings[left == 1]] = which[left == 1]
+            parts.append(distinct)
+            word_of_beginning.append(word)
+            beginnings += n_found
+            n_found += len(distinct)
+            (on,) = (left > 1).nonzero()
+            beginnings, which = beginnings.take(on), which.take(on)
+            at, left = at.take(on) + 1, left.take(on) - 1
+        table = _HashTable.of(np.concatenate(parts), len(self.ngrams))
+        return table, np.concatenate(word_of_beginning)
+
     def of_words(self, words: Words, ngrams: Numbers) -> Numbers:
         """Return the number of each word; -1 for an unknown one.
 
-        A short word is found through the n-gram that begins where it starts.
+        A word is found through the n-gram that begins where it starts: a short one is that, a
+        longer one goes on from it, a character at a time.
         """
         short, word_of_ngram = self._short_words
         (longer,) = (words.lengths > short).nonzero()
@@ -259,7 +313,28 @@ class Vocabulary:
         lengths[longer] = 0
         of_ngrams = ngrams.take(lengths * ngrams.shape[1] + words.starts)
         numbers: Numbers = word_of_ngram.take(of_ngrams)
-        numbers[longer] = self.of_texts([words.texts[i] for i in longer.tolist()])
+        numbers[longer] = self._of_longer_words(words.take(longer), ngrams)
+        return numbers
+
+    def _of_longer_words(self, words: Words, ngrams: Numbers) -> Numbers:
+        if self._longer_words is None:
+            return self.of_texts(words.texts())
+        table, word_of_beginning = self._longer_words
+        short, _ = self._short_words
+        numbers = np.full(len(words.starts), _UNKNOWN, np.int32)
+        beginnings = ngrams[short].take(words.starts)
+        which, at, left = np.arange(len(numbers)), words.starts + short, words.lengths - short
+        while len(which):
+            characters = ngrams[1].take(at)
+            (on,) = ((beginnings >= 0) & (characters >= 0)).nonzero()
+            which, at, left = which.take(on), at.take(on) + 1, left.take(on) - 1
+            beginnings = table.find(self._pairs(beginnings.take(on), characters.take(on)))
+            (ended,) = ((left == 0) & (beginnings >= 0)).nonzero()
+            numbers[which.take(ended)] = word_of_beginning.take(
+                beginnings.take(ended) - len(self.ngrams)
+            )
+            (on,) = (left > 0).nonzero()
+            which, at, left, beginnings = (a.take(on) for a in (which, at, left, beginnings))
         return numbers
 
     def of_texts(self, words: Sequence[str]) -> Numbers:
@@ -304,7 +379,7 @@ def are_ngrams(keys: Keys, max_ngram: int) -> bool:
     if not (keys[1:] > keys[:-1]).all():
         return False
     characters, longer = np.split(keys, keys.searchsorted([np.uint64(_CODES)]))
-    if len(keys) >= 1 << 24 or len(keys) * len(characters) >= 1 << 40:
+    if not _can_pair(len(keys), len(characters)):
         return False
     if len(keys) and int(keys[-1]) >= _CODES**max_ngram:
         return False
@@ -318,6 +393,11 @@ def are_ngrams(keys: Keys, max_ngram: int) -> bool:
         and known.take(_last(longer)).all()
         and (keys.take(keys.searchsorted(beginnings)) == beginnings).all()
     )
+
+
+def _can_pair(n_beginnings: int, n_characters: int) -> bool:
+    """Tell whether the look-up table can hold pairs of so many, and number them."""
+    return n_beginnings < 1 << 24 and n_beginnings * n_characters < 1 << 40
 
 
 def _last(keys: Keys) -> Ints:
@@ -369,18 +449,42 @@ class _HashTable:
         return np.where(found > _NUMBERS, _EMPTY, found).astype(np.int32)  # which makes that -1
 
 
-def blocks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Part texts into lists of some 32,000 characters, a longer text in one of its own."""
+def blocks(texts: Iterable[str], size: int = _BLOCK_SIZE) -> Iterator[list[str]]:
+    """Part texts into lists of up to `size` characters, a longer text in one of its own."""
     block: list[str] = []
-    size = 0
+    held = 0
     for text in texts:
-        if block and size + len(text) > _BLOCK_SIZE:
+        if block and held + len(text) > size:
             yield block
-            block, size = [], 0
+            block, held = [], 0
         block.append(text)
-        size += len(text) + 1
+        held += len(text) + 1
     if block:
         yield block
+
+
+def counted(
+    texts: Iterable[str], vocabulary: Vocabulary, cut: Cut
+) -> Iterator[tuple[list[str], Rows]]:
+    """Yield blocks of texts, and how often each text has which known features.
+
+    A group of blocks is cut before any of them is counted, so that the dictionary which cutting
+    looks into, and then the vocabulary, stay in the core's cache.
+
+    >>> vocabulary = Vocabulary(("供热",), np.array([0x4F9B], dtype=np.uint64), max_ngram=1)
+    >>> ((texts, rows),) = counted(["供热供热"], vocabulary, lambda _: ["供热", "供热"])
+    >>> texts, rows.features.tolist(), rows.values.tolist()
+    (['供热供热'], [0, 1], [2.0, 2.0])
+    """
+    for group in blocks(texts, _GROUP_SIZE):
+        if len(group) == 1 and len(group[0]) <= _SHORT:
+            yield group, count_one(Block.of(group), vocabulary, cut)
+            continue
+        parts = list(blocks(group))
+        parsed = [Block.of(part) for part in parts]
+        words = [block.words(cut) for block in parsed]
+        rows = [count(block, vocabulary, of) for block, of in zip(parsed, words, strict=True)]
+        yield from zip(parts, rows, strict=True)
 
 
 def ngrams(block: Block, numbers: FeatureNumbers) -> Numbers:
@@ -400,10 +504,9 @@ def ngrams(block: Block, numbers: FeatureNumbers) -> Numbers:
     return found
 
 
-def count(block: Block, numbers: FeatureNumbers, cut: Cut) -> Rows:
-    """Count the known features of each text of a block."""
+def count(block: Block, numbers: FeatureNumbers, words: Words) -> Rows:
+    """Count the known features of each text of a block that has these words."""
     features = ngrams(block, numbers)
-    words = block.words(cut)
     word = numbers.of_words(words, features)
     features[1:] = _shifted(features[1:], numbers.first_ngram)
     (known,) = (word >= 0).nonzero()
@@ -522,12 +625,11 @@ class _GrowingNumbers:
     def __init__(self, max_ngram: int) -> None:
         self.max_ngram = max_ngram
         self.words: dict[str, int] = defaultdict(itertools.count().__next__)
-        self.words |= dict.fromkeys(" \n", _UNKNOWN)
         self.ngrams: dict[int, int] = defaultdict(itertools.count().__next__)
 
     def of_words(self, words: Words, ngrams: Numbers) -> Numbers:
-        found = map(self.words.__getitem__, words.texts)
-        return np.fromiter(found, np.int32, len(words.texts))
+        found = map(self.words.__getitem__, words.texts())
+        return np.fromiter(found, np.int32, len(words.starts))
 
     def of_characters(self, codes: NDArray[np.uint32]) -> Numbers:
         numbers = self._of_ngrams(codes.astype(np.int64))
@@ -566,13 +668,14 @@ def learn(
     and their counts in each text.
     """
     growing = _GrowingNumbers(max_ngram)
-    parts = [count(Block.of(block), growing, cut) for block in blocks(texts)]
+    parsed = map(Block.of, blocks(texts))
+    parts = [count(block, growing, block.words(cut)) for block in parsed]
     lengths = np.concatenate([np.diff(part.starts) for part in parts])
     features = np.concatenate([part.features for part in parts])
     values = np.concatenate([part.values for part in parts])
     del parts
 
-    words = [word for word, number in growing.words.items() if number >= 0]
+    words = list(growing.words)
     keys = growing.keys()
     features[features >= growing.first_ngram] -= growing.first_ngram - len(words)
     df = np.bincount(features, minlength=len(words) + len(keys))

@@ -200,6 +200,7 @@ def _cell_patterns(delimiter: str) -> tuple[re.Pattern[bytes], re.Pattern[bytes]
 
 
 _Answered = tuple[bytes, str | None, float | None, tuple[str, ...]]
+"""A row, and the label, probability and topics to write into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,10 +374,10 @@ _CHECKING = _decoder(object_pairs_hook=_object)
 
 
 def _json_value(written: str) -> Any:
-    """Read JSON in which no object has a name twice, in short time where that is plain to see.
+    """Read JSON in which no object has a name twice, sooner where that is plain to see.
 
-    It is where an object has as many names as there are colons, or, where none has a blank before
-    it, colons after a quote: each name takes one.
+    Each name takes a colon. So there is none twice in an object that has as many names as there are
+    colons, or as there are colons after a quote while none stands after a blank.
     """
     try:
         value, end = _scan_once(written, 0)

@@ -15,9 +15,7 @@ from lanmu.features import (
     Ints,
     Rows,
     Vocabulary,
-    blocks,
-    count,
-    count_one,
+    counted,
     ngrams,
     scores,
     smoothed_idf,
@@ -27,8 +25,6 @@ from lanmu.words import Cut, cutter
 
 OTHER = "other"
 """The label that means none of the topics, in a model that has it."""
-
-_SHORT = 1000  # characters; a text of more is labelled as a block is
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +149,24 @@ class TopicModel:
         """Pickle the fields alone: a cutter can't travel, and is built again."""
         return type(self), tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
-    def _weighed(self, block: Block, n_texts: int) -> tuple[Rows, NDArray[np.float32]]:
-        """Return TF-IDF rows, and the coefficients of each value, shape (n_values, n_labels)."""
-        is_short = n_texts == 1 and len(block.codes) <= _SHORT
-        counts = (count_one if is_short else count)(block, self.vocabulary, self._cut)
-        found = self._table.take(counts.features, axis=0)
-        return tfidf(counts, found.view(np.float64)[:, -1]), found[:, : len(self.labels)]
+    def _weighed(
+        self, texts: Iterable[str]
+    ) -> Iterator[tuple[list[str], Rows, NDArray[np.float32]]]:
+        """Yield blocks of texts, their TF-IDF rows, and the coefficients of each value.
+
+        The latter have the shape (n_values, n_labels).
+        """
+        for block, counts in counted(texts, self.vocabulary, self._cut):
+            found = self._table.take(counts.features, axis=0)
+            rows = tfidf(counts, found.view(np.float64)[:, -1])
+            yield block, rows, found[:, : len(self.labels)]
 
     def _scored(self, texts: Iterable[str]) -> Iterator[tuple[list[str], Floats, Ints]]:
         """Yield blocks of texts, their scores (n, n_labels), and how many known features each has.
 
         A block at a time, so that memory doesn't grow with the number of texts.
         """
-        for block in blocks(_checked(texts)):
-            rows, weights = self._weighed(Block.of(block), len(block))
+        for block, rows, weights in self._weighed(_checked(texts)):
             label_scores = np.add(scores(rows, weights), self.intercepts, order="C")
             yield block, label_scores, rows.starts[1:] - rows.starts[:-1]
 
@@ -333,17 +333,17 @@ class TopicModel:
             raise TypeError(f"explain takes one str, not {type(text).__name__}")
         if label is not None and label not in self.labels:
             raise ValueError(f"{label!r} is none of the model's labels: {', '.join(self.labels)}")
-        block = Block.of([text])
-        rows, weights = self._weighed(block, 1)
+        ((_, rows, weights),) = self._weighed([text])
         label_scores = scores(rows, weights)[0] + self.intercepts
         k = self.labels.index(label) if label is not None else int(label_scores.argmax())
         added = np.zeros(len(self.vocabulary))
         added[rows.features] = rows.values * weights[:, k]
-        spans = self._spans(text, block, added)
+        spans = self._spans(text, added)
         return Explanation(self.labels[k], float(label_scores[k]), float(self.intercepts[k]), spans)
 
-    def _spans(self, text: str, block: Block, added: Floats) -> tuple[Span, ...]:
-        """Part what each feature adds among the words of a block that holds one text."""
+    def _spans(self, text: str, added: Floats) -> tuple[Span, ...]:
+        """Part what each feature adds among the words of a text."""
+        block = Block.of([text])
         words = block.words(self._cut)
         ngrams_at = ngrams(block, self.vocabulary)
         places = [(self.vocabulary.of_words(words, ngrams_at), words.starts, words.lengths)]
@@ -360,13 +360,10 @@ class TopicModel:
             covered = np.flatnonzero(length > offset)
             np.add.at(character, start[covered] + offset, share[covered])
         spans = []
-        for word, first, last in zip(
-            words.texts, words.starts, words.starts + words.lengths - 1, strict=True
-        ):
-            if not word.isspace():
-                begin, end = int(block.origin[first]), int(block.origin[last]) + 1
-                weight = float(character[first : last + 1].sum())
-                spans.append(Span(begin, end, text[begin:end], weight))
+        for first, last in zip(words.starts, words.starts + words.lengths - 1, strict=True):
+            begin, end = int(block.origin[first]), int(block.origin[last]) + 1
+            weight = float(character[first : last + 1].sum())
+            spans.append(Span(begin, end, text[begin:end], weight))
         return tuple(sorted(spans, key=lambda span: span.start))
 
     def save(self, path: str | Path) -> None:

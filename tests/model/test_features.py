@@ -20,7 +20,9 @@ from lanmu.features import (
     blocks,
     count,
     count_one,
+    counted,
     learn,
+    ngrams,
     scores,
     smoothed_idf,
     tfidf,
@@ -70,6 +72,11 @@ def names_of(vocabulary):
     ]
 
 
+def counted_together(texts, vocabulary):
+    block = Block.of(texts)
+    return count(block, vocabulary, block.words(cutter()))
+
+
 def dense(rows, n_features):
     """Return rows as an array of shape (n_rows, n_features)."""
     table = np.zeros((len(rows.starts) - 1, n_features))
@@ -79,7 +86,7 @@ def dense(rows, n_features):
 
 
 def weighed(texts, vocabulary, df, n_texts):
-    counts = count(Block.of(texts), vocabulary, cutter())
+    counts = counted_together(texts, vocabulary)
     idf = smoothed_idf(df, n_texts).take(counts.features)
     return dense(tfidf(counts, idf), len(vocabulary))
 
@@ -154,7 +161,7 @@ def test_look_up_finds_what_a_dict_finds_among_many_n_grams():
 
 def assert_found_as_in_a_dict(vocabulary, texts):
     numbers = {name: number for number, name in enumerate(names_of(vocabulary))}
-    rows = count(Block.of(texts), vocabulary, cutter())
+    rows = counted_together(texts, vocabulary)
     for row, text in enumerate(texts):
         start, end = rows.starts[row : row + 2]
         found = zip(rows.features[start:end].tolist(), rows.values[start:end].tolist(), strict=True)
@@ -166,11 +173,40 @@ def assert_found_as_in_a_dict(vocabulary, texts):
         assert list(zip(alone.features.tolist(), alone.values.tolist(), strict=True)) == expected
 
 
+LONGER = ("供热管", "供热管网改造", "供热管网改造工程", "管网改造工程", "a1b2c3", "a1b2")
+
+
+@given(st.lists(st.sampled_from([*LONGER, "供热", "管网", "改造", "湿地", "a1", "，"]), max_size=9))
+@settings(derandomize=True, deadline=None, max_examples=200)
+def test_longer_words_that_begin_alike_are_told_apart(parts):
+    cut = cutter(LONGER[:4])
+    vocabulary, _, _ = learn([*LONGER, "供热管网，改造。"], cut, max_ngram=2, min_df=1)
+    block = Block.of(["".join(parts)])
+    words = block.words(cut)
+    expected = vocabulary.of_texts(words.texts())
+    assert vocabulary.of_words(words, ngrams(block, vocabulary)).tolist() == expected.tolist()
+
+
+def test_texts_are_counted_in_any_number_as_they_are_alone():
+    texts = ["热" * 40_000, *TEXTS * 200, "供热" * 150_000, *NEW_TEXTS]
+    vocabulary, _, _ = learn(TEXTS, cutter(), max_ngram=2, min_df=1)
+    parts = list(counted(iter(texts), vocabulary, cutter()))
+    assert [text for part, _ in parts for text in part] == texts
+    assert len(parts) == 4
+    for part, rows in parts:
+        assert len(rows.starts) == len(part) + 1
+        for row, text in enumerate(part):
+            at = slice(*rows.starts[row : row + 2])
+            ((_, alone),) = counted([text], vocabulary, cutter())
+            np.testing.assert_array_equal(rows.features[at], alone.features)
+            np.testing.assert_array_equal(rows.values[at], alone.values)
+
+
 @given(FEW)
 @settings(derandomize=True, deadline=None, max_examples=100)
 def test_the_texts_of_words_are_those_that_have_places(text):
     block = Block.of([text])
-    words = [word for word in block.words(cutter()).texts if not word.isspace()]
+    words = block.words(cutter()).texts()
     assert [word for word in block.word_texts(cutter()) if not word.isspace()] == words
 
 
@@ -193,7 +229,7 @@ def test_many_texts_and_many_features_keep_apart():
     words = tuple(f"w{number:06}" for number in range(300_000))
     vocabulary = Vocabulary(words, np.empty(0, np.uint64), max_ngram=0)
     texts = ["w299999 w000000 w299999", *[""] * 20_000, "w000001", "w299999"]
-    rows = count(Block.of(texts), vocabulary, cutter())
+    rows = counted_together(texts, vocabulary)
     assert rows.starts.tolist() == [0, *[2] * 20_001, 3, 4]
     assert rows.features.tolist() == [0, 299_999, 1, 299_999]
     assert rows.values.tolist() == [1, 2, 1, 1]
@@ -208,7 +244,7 @@ def test_a_vocabulary_is_in_order_and_counts_its_features():
 
 def test_a_vocabulary_without_n_grams_finds_words_alone():
     vocabulary = Vocabulary(("湿地",), np.empty(0, np.uint64), max_ngram=2)  # wetland
-    rows = count(Block.of(["湿地候鸟", "候鸟"]), vocabulary, cutter())
+    rows = counted_together(["湿地候鸟", "候鸟"], vocabulary)
     assert (rows.starts.tolist(), rows.features.tolist()) == ([0, 1, 1], [0])
 
 
@@ -256,15 +292,13 @@ def test_each_character_of_each_word_is_at_its_place(texts):
     block = Block.of(texts)
     words = block.words(cutter())
     joined = " ".join([*texts, ""])
-    for word, start, length in zip(words.texts, words.starts, words.lengths, strict=True):
-        if word.isspace():
-            assert length == 0
-        else:
-            assert len(word) == length
-            letters = block.codes[start : start + length].tolist()
-            assert word == "".join(map(chr, letters))
-            places = block.origin[start : start + length]
-            assert word == "".join(normalise(joined[place]) for place in places)
+    found = zip(words.texts(), words.starts, words.lengths, strict=True)
+    for word, start, length in found:
+        assert len(word) == length > 0
+        letters = block.codes[start : start + length].tolist()
+        assert word == "".join(map(chr, letters))
+        places = block.origin[start : start + length]
+        assert word == "".join(normalise(joined[place]) for place in places)
     lengths = np.diff(np.flatnonzero(block.codes == ord("\n")), prepend=-1) - 1
     assert lengths.tolist() == [len(normalise(text)) for text in texts]
 

@@ -112,7 +112,7 @@ def test_jieba_and_rjieba_cut_the_labelled_texts_into_the_same_words(user_words)
         pytest.skip("labeled/ has no paragraphs yet")
     by_jieba, by_rjieba = both(user_words)
     block = Block.of([json.loads(line)["text"] for line in lines[::2]])
-    assert block.words(by_jieba).texts == block.words(by_rjieba).texts
+    assert block.words(by_jieba).texts() == block.words(by_rjieba).texts()
 
 
 def test_a_users_word_is_never_cut():

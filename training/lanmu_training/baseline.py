@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.feature_selection import chi2
 
-from lanmu.features import Block, blocks, count, learn
+from lanmu.features import counted, learn
 from lanmu.words import cutter
 
 WORDS_PER_LABEL = 30
@@ -39,8 +39,7 @@ def keyword_labels(texts: Sequence[str], labels: Sequence[str], unseen: Sequence
         best = np.argsort(-tied, kind="stable")[:WORDS_PER_LABEL]
         keyword[best[tied[best] > 0], k] = 1
     found = []
-    for block in blocks(unseen):
-        counts = count(Block.of(block), vocabulary, cut)
+    for _, counts in counted(unseen, vocabulary, cut):
         for start, end in zip(counts.starts[:-1], counts.starts[1:], strict=True):
             hits = keyword[counts.features[start:end]].sum(axis=0)
             found.append(names[int(hits.argmax())])
