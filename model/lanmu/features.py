@@ -227,10 +227,7 @@ class Vocabulary:
         word_of_ngram = np.full(len(self.ngrams) + 1, _UNKNOWN, np.int32)
         for length in range(1, self.max_ngram + 1):
             words = np.flatnonzero(lengths == length)
-            keys = np.zeros(len(words), np.uint64)
-            for offset in range(length):
-                keys = (keys << np.uint64(CODE_BITS)) | codes.take(starts.take(words) + offset)
-            ngrams = self.of_keys(keys)
+            ngrams = self.of_keys(_keys(codes, starts.take(words), length))
             if (ngrams < 0).any():
                 return length - 1, word_of_ngram
             word_of_ngram[ngrams] = words
@@ -275,10 +272,8 @@ class Vocabulary:
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         codes = np.frombuffer("".join(texts).encode("utf-32-le"), dtype="<u4").astype(np.uint64)
         at = np.cumsum(lengths) - lengths
-        keys = np.zeros(len(at), np.uint64)
-        for offset in range(short):
-            keys = (keys << np.uint64(CODE_BITS)) | codes.take(at + offset)
-        beginnings, characters = self.of_keys(keys).astype(np.int64), self.of_keys(codes)
+        beginnings = self.of_keys(_keys(codes, at, short)).astype(np.int64)
+        characters = self.of_keys(codes)
         size = len(self.ngrams) + len(codes)
         if beginnings.min() < 0 or characters.min() < 0 or not _can_pair(size, self._n_characters):
             return None
@@ -398,6 +393,14 @@ def are_ngrams(keys: Keys, max_ngram: int) -> bool:
 def _can_pair(n_beginnings: int, n_characters: int) -> bool:
     """Tell whether the look-up table can hold pairs of so many, and number them."""
     return n_beginnings < 1 << 24 and n_beginnings * n_characters < 1 << 40
+
+
+def _keys(codes: NDArray[np.unsignedinteger], starts: Ints, length: int) -> Keys:
+    """Return the keys of the n-grams of a length that start there among code points."""
+    keys = np.zeros(len(starts), np.uint64)
+    for offset in range(length):
+        keys = (keys << np.uint64(CODE_BITS)) | codes.take(starts + offset)
+    return keys
 
 
 def _last(keys: Keys) -> Ints:

@@ -221,6 +221,8 @@ class Layout:
         self, batch: Batch
     ) -> tuple[Sequence[bytes], list[str], list[tuple[Record, BadRowError]]]:
         """Return the rows to label, their texts, and the rows that can't be labelled, with why."""
+        if batch.size > ROW_LIMIT and len(batch.rows) == 1:
+            return [], [], [(next(batch.records()), _too_long(batch.size))]
         text_of = self._json_text if self.form == "jsonl" else self._csv_text
         good = batch.rows
         if not batch.offset:
@@ -234,8 +236,6 @@ class Layout:
                 bad[i] = error
             except UnicodeDecodeError as error:
                 bad[i] = _undecodable(error)
-        if batch.size > ROW_LIMIT and len(good) == 1:
-            texts, bad = [], {0: _too_long(batch.size)}
         if not bad:
             return good, texts, []
         good = [row for i, row in enumerate(good) if i not in bad]
