@@ -16,6 +16,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -53,7 +54,7 @@ class Job:
     versions: tuple[str, ...]
 
     def part(self, shard: Shard, kind: str) -> Path:
-        """Return the path of a part: labelled rows, or rejected ones."""
+        """Return the path of a part: "rows", or "rejected" where some were."""
         return Path(f"{self.parts}{shard.number:06}.{kind}")
 
 
@@ -208,11 +209,12 @@ def label_files(
 def label_shard(job: Job, shard: Shard) -> Done:
     """Label one shard into its parts: the same ones wherever and however often it runs."""
     check_versions(job)
-    rejected = 0
+    rejected, rejects = 0, None
 
     def reject(offset: int | None, line: int, reason: str, begins: str) -> None:
-        nonlocal rejected
+        nonlocal rejected, rejects
         rejected += 1
+        rejects = rejects or ends.enter_context(whole(job.part(shard, "rejected")))
         record = {"file": shard.source.file, "line": line, "offset": offset, "reason": reason}
         as_json = json.dumps(record | {"excerpt": begins}, ensure_ascii=False)
         rejects.write(as_json.encode("utf-8", "replace") + b"\n")
@@ -220,7 +222,7 @@ def label_shard(job: Job, shard: Shard) -> Done:
     label = model_of(job).label_columns
     with (
         whole(job.part(shard, "rows")) as file,  # which is there last, and tells that all is done
-        whole(job.part(shard, "rejected")) as rejects,
+        ExitStack() as ends,
         packed(file, job.packing) as out,
     ):
         if job.layout.form == "parquet":
@@ -309,8 +311,7 @@ def _run(
     missing = []
     for shard in shards:
         if job.part(shard, "rows").exists():
-            with job.part(shard, "rejected").open("rb") as rejects:
-                n_rejected = sum(1 for _ in rejects)
+            n_rejected = _n_lines(job.part(shard, "rejected"))
             count(Done(shard, shard.n_rows - n_rejected, n_rejected))
         else:
             missing.append(shard)
@@ -325,13 +326,21 @@ def _run(
     return Totals(labelled + rejected, labelled, rejected)
 
 
+def _n_lines(part: Path) -> int:
+    """Return how many rows a part has; one that was not needed is not there."""
+    if not part.exists():
+        return 0
+    with part.open("rb") as rows:
+        return sum(1 for _ in rows)
+
+
 def _join(job: Job, shards: Sequence[Shard], first: Source, output: Path, rejected: int) -> None:
     """Put the parts together into the output and the file of rejected rows, in this order."""
     folder = Path(job.parts).parent
     rejects = output.with_name(f"{output.name}.rejected.jsonl")
     if rejected:
         with whole(rejects, folder) as out:
-            _copy((job.part(shard, "rejected") for shard in shards), out)
+            _copy(filter(Path.exists, (job.part(shard, "rejected") for shard in shards)), out)
     else:
         rejects.unlink(missing_ok=True)
     parts = [job.part(shard, "rows") for shard in shards]

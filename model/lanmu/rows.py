@@ -275,8 +275,7 @@ class Layout:
             if not row.endswith(b"}"):
                 stripped = row.rstrip(b" \t\r")
                 body, blanks = stripped[:-1], row[len(stripped) :]
-            before, after = _told(label, topics, self.encoding)
-            parts += (body, before, _number(probability), after, blanks, b"\n")
+            parts += (body, _ending(label, probability, topics, self.encoding), blanks, b"\n")
         return b"".join(parts)
 
     def _csv_text(self, row: str) -> str:
@@ -371,6 +370,7 @@ def _decoder(**options: Any) -> json.JSONDecoder:
 
 _scan_once = _decoder().scan_once  # type: ignore[attr-defined]
 _CHECKING = _decoder(object_pairs_hook=_object)
+_BLANK_COLON = re.compile(r":(?<=[ \t\r]:)")  # is searched for by the colon, the rarer one
 
 
 def _json_value(written: str) -> Any:
@@ -384,22 +384,17 @@ def _json_value(written: str) -> Any:
     except StopIteration:
         end = -1
     if end == len(written) and type(value) is dict:
-        n_colons = written.count(":")
-        if n_colons > len(value) and not any(map(written.__contains__, (" :", "\t:", "\r:"))):
-            n_colons = written.count('":')
-        if n_colons == len(value):
+        if written.count(":") == len(value):
+            return value
+        if written.count('":') == len(value) and not _BLANK_COLON.search(written):
             return value
     return _CHECKING.decode(written)
 
 
-@functools.lru_cache
-def _told(label: str | None, topics: tuple[str, ...], encoding: str) -> tuple[bytes, bytes]:
-    """Return what a row of JSON is given before the probability and after it, and its end."""
-    name, names = (json.dumps(said, ensure_ascii=False) for said in (label, topics))
-    before, after = f', "label": {name}, "probability": ', f', "topics": {names}}}'
-    return before.encode(encoding), after.encode(encoding)
-
-
-@functools.cache  # there are 10,002
-def _number(probability: float | None) -> bytes:
-    return json.dumps(probability).encode()
+@functools.lru_cache(1 << 16)
+def _ending(
+    label: str | None, probability: float | None, topics: tuple[str, ...], encoding: str
+) -> bytes:
+    """Return what a row of JSON ends with, from the comma after its own fields on."""
+    added = dict(zip(ADDED, (label, probability, topics), strict=True))
+    return f", {json.dumps(added, ensure_ascii=False)[1:]}".encode(encoding)
