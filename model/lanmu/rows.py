@@ -249,7 +249,7 @@ class Layout:
 
     def _json_text(self, line: str) -> str:
         try:
-            row = _json_value(line.rstrip("\r"))
+            row = _json_value(line)
         except json.JSONDecodeError as error:
             if not line.strip(" \t\v\f\r"):
                 raise BadRowError("an empty line") from None
@@ -271,10 +271,7 @@ class Layout:
     def _json_rows(self, told: Iterable[_Answered]) -> bytes:
         parts: list[bytes] = []
         for row, label, probability, topics in told:
-            body, blanks = row[:-1], b""
-            if not row.endswith(b"}"):
-                stripped = row.rstrip(b" \t\r")
-                body, blanks = stripped[:-1], row[len(stripped) :]
+            body, _, blanks = row.rpartition(b"}")
             parts += (body, _ending(label, probability, topics, self.encoding), blanks, b"\n")
         return b"".join(parts)
 
@@ -382,8 +379,8 @@ def _json_value(written: str) -> Any:
     try:
         value, end = _scan_once(written, 0)
     except StopIteration:
-        end = -1
-    if end == len(written) and type(value) is dict:
+        value = None
+    if type(value) is dict and (end == len(written) or not written[end:].strip(" \t\r")):
         if written.count(":") == len(value):
             return value
         if written.count('":') == len(value) and not _BLANK_COLON.search(written):
