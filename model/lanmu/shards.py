@@ -29,7 +29,7 @@ from lanmu.rows import (
 )
 
 SHARD_SIZE = 1 << 23
-"""How many bytes of rows make a shard: some seconds of work, which is what a crash can cost."""
+"""How many bytes of rows make a shard: a second or two of work, which is what a crash can cost."""
 
 _ENDINGS = {
     ".jsonl": "jsonl",
