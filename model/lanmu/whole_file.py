@@ -1,7 +1,6 @@
 """A file that is there wholly or not at all, whatever befalls the process that writes it."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,18 +13,16 @@ def whole(path: Path, folder: Path | None = None) -> Iterator[BinaryIO]:
 
     Until then it is in `folder`, or beside its place.
     """
-    with tempfile.NamedTemporaryFile(dir=folder or path.parent, prefix=".", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            yield file  # type: ignore[misc]
+    temporary = (folder or path.parent) / f".{os.urandom(8).hex()}"
+    try:
+        with temporary.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-            file.close()
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     if os.name == "posix":  # the rename itself is on disk once the folder is
         opened = os.open(path.parent, os.O_RDONLY)
         try:

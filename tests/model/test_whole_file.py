@@ -3,6 +3,8 @@
 import os
 from contextlib import suppress
 
+import pytest
+
 from lanmu.whole_file import whole
 
 
@@ -34,6 +36,17 @@ def test_a_file_is_on_disk_before_it_takes_its_place(tmp_path, monkeypatch):
     with whole(file) as out:
         out.write(b"all")
     assert steps == [False, True]  # the file, then the folder with its name
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no umask")
+def test_who_may_read_a_file_is_as_the_umask_says(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with whole(tmp_path / "letters") as out:
+            out.write(b"dear all")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "letters").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_temporary_file_can_be_elsewhere(tmp_path):
