@@ -33,9 +33,10 @@ def unfinished(output: Path, state: Mapping[str, Any], prefix: str) -> Iterator[
     Raises
     ------
     BulkError
-        The folder is of a run with another state, or a run to `output` is going on.
+        The folder is of a run with another state, or no run's, or a run to `output` is going on.
     """
-    folder, finished = (output.with_name(f"{output.name}.{end}") for end in ("unfinished", "done"))
+    folder = output.with_name(f"{output.name}.unfinished")
+    finished = output.with_name(f".{output.name}.lanmu-finished")
     folder.mkdir(exist_ok=True)
     with _locked(folder / _LOCK, output):
         _check_state(folder, state)
@@ -51,8 +52,11 @@ def unfinished(output: Path, state: Mapping[str, Any], prefix: str) -> Iterator[
 def _check_state(folder: Path, state: Mapping[str, Any]) -> None:
     file = folder / _STATE
     if not file.exists():
+        for other in folder.iterdir():
+            if other.name != _LOCK and not other.name.startswith("."):
+                raise BulkError(f"{other}: is of no run of lanmu; move {folder} elsewhere")
         with whole(file) as out:
-            out.write(json.dumps(state, ensure_ascii=False, indent=1).encode())
+            out.write(json.dumps(state, indent=1).encode())
         return
     begun = json.loads(file.read_bytes())
     for name, value in json.loads(json.dumps(state)).items():

@@ -1,5 +1,6 @@
 """The folder of an unfinished run: begun, gone on with, refused, swept and finished."""
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -76,8 +77,27 @@ def test_a_state_that_was_not_written_to_its_end_is_none(output):
         assert not (folder / ".temporary").exists()
 
 
+def test_a_folder_of_something_else_is_left_alone(output):
+    folder = output.with_name("labelled.jsonl.unfinished")
+    folder.mkdir()
+    (folder / "letters.txt").write_text("dear all", encoding="utf-8")
+    with pytest.raises(BulkError, match=r"letters\.txt: is of no run of lanmu; move .*unfinished"):
+        stop(output)
+    assert (folder / "letters.txt").read_text(encoding="utf-8") == "dear all"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names are no names on Windows")
+def test_a_state_may_name_files_that_are_not_named_in_utf8(output):
+    state = {"content": {os.fsdecode(b"\xd0\xc2.jsonl"): "b2"}}
+    stop(output, state)
+    with pytest.raises(BulkError, match="another content"):
+        stop(output, {"content": {"x.jsonl": "b2"}})
+    with unfinished(output, state, "a-"):
+        pass
+
+
 def test_a_folder_that_was_being_removed_is_swept(output):
-    finished = output.with_name("labelled.jsonl.done")
+    finished = output.with_name(".labelled.jsonl.lanmu-finished")
     finished.mkdir()
     (finished / "a-1").touch()
     with unfinished(output, STATE, "a-"):
