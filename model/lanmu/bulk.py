@@ -158,6 +158,8 @@ def label_files(
     if isinstance(inputs, str | Path):
         raise TypeError(f"inputs must be an iterable of paths, not one: [{str(inputs)!r}]")
     inputs, output = list(inputs), Path(output).resolve()
+    if not inputs:
+        raise BulkError(f"there is nothing to label into {output}; name an input")
     form, packing = form_of(output)
     if encoding.lower() not in _ENCODINGS:
         raise BulkError(f"encoding {encoding!r} is none of {', '.join(_ENCODINGS)}")
@@ -181,7 +183,10 @@ def label_files(
         shards += surveyed.shards
         layouts.append(surveyed.layout)
         if surveyed.layout.cells != layouts[0].cells:
-            raise BulkError(f"{source.file}: has other columns than {found[0].file}")
+            its, first = (", ".join(layout.cells) for layout in (surveyed.layout, layouts[0]))
+            raise BulkError(
+                f"{source.file}: has the columns {its:.300}, but {found[0].file} has {first:.300}"
+            )
     settings = {"text field": text_field, "encoding": encoding, "shard size": shard_size}
     versions = _versions()
     state = {
@@ -209,22 +214,23 @@ def label_files(
 def label_shard(job: Job, shard: Shard) -> Done:
     """Label one shard into its parts: the same ones wherever and however often it runs."""
     check_versions(job)
-    rejected, rejects = 0, None
-
-    def reject(offset: int | None, line: int, reason: str, begins: str) -> None:
-        nonlocal rejected, rejects
-        rejected += 1
-        rejects = rejects or ends.enter_context(whole(job.part(shard, "rejected")))
-        record = {"file": shard.source.file, "line": line, "offset": offset, "reason": reason}
-        as_json = json.dumps(record | {"excerpt": begins}, ensure_ascii=False)
-        rejects.write(as_json.encode("utf-8", "replace") + b"\n")
-
     label = model_of(job).label_columns
     with (
         whole(job.part(shard, "rows")) as file,  # which is there last, and tells that all is done
-        ExitStack() as ends,
+        ExitStack() as until_then,
         packed(file, job.packing) as out,
     ):
+        rejected, rejects = 0, None
+
+        def reject(offset: int | None, line: int, reason: str, begins: str) -> None:
+            nonlocal rejected, rejects
+            if rejects is None:
+                rejects = until_then.enter_context(whole(job.part(shard, "rejected")))
+            rejected += 1
+            record = {"file": shard.source.file, "line": line, "offset": offset, "reason": reason}
+            as_json = json.dumps(record | {"excerpt": begins}, ensure_ascii=False)
+            rejects.write(as_json.encode("utf-8", "replace") + b"\n")
+
         if job.layout.form == "parquet":
             text_field = job.layout.text_field
             labelled = parquet.label_row_group(shard, text_field, label, reject, out)
@@ -337,7 +343,7 @@ def _n_lines(part: Path) -> int:
 def _join(job: Job, shards: Sequence[Shard], first: Source, output: Path, rejected: int) -> None:
     """Put the parts together into the output and the file of rejected rows, in this order."""
     folder = Path(job.parts).parent
-    rejects = output.with_name(f"{output.name}.rejected.jsonl")
+    rejects = _rejects_of(output)
     if rejected:
         with whole(rejects, folder) as out:
             _copy(filter(Path.exists, (job.part(shard, "rejected") for shard in shards)), out)
@@ -348,10 +354,14 @@ def _join(job: Job, shards: Sequence[Shard], first: Source, output: Path, reject
         if job.layout.form == "parquet":
             parquet.join(parts, first.path, out)
             return
-        if job.layout.header:
+        if job.layout.header or not parts:
             with packed(out, job.packing) as beginning:
                 beginning.write(job.layout.first_line())
         _copy(parts, out)
+
+
+def _rejects_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.rejected.jsonl")
 
 
 def _copy(parts: Iterable[Path], out: BinaryIO) -> None:
@@ -365,8 +375,9 @@ def _check_output(output: Path, inputs: Sequence[str | Path], found: Sequence[So
         raise BulkError(f"{output}: is a folder; name a file in it")
     if not output.parent.is_dir():
         raise BulkError(f"{output}: its folder does not exist; make it first")
-    if any(source.path == str(output) for source in found):
-        raise BulkError(f"{output}: is an input too; name another output")
+    for taken in (output, _rejects_of(output)):
+        if any(source.path == str(taken) for source in found):
+            raise BulkError(f"{taken}: is an input, and would be written; name another output")
     for folder in inputs:
         if Path(folder).is_dir() and output.is_relative_to(Path(folder).resolve()):
             raise BulkError(f"{output}: is in the folder {folder}, which is read; name another")

@@ -1,7 +1,7 @@
 """Row groups of Parquet files: measured, labelled, and put together again."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,7 +40,9 @@ def survey(source: Source, text_field: str, first: int) -> Survey:
         row += group.num_rows
     with Path(source.path).open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
-    columns = tuple(f"{field.name}: {field.type}" for field in schema)
+    columns = tuple(
+        f"{field.name}: {field.type}{'' if field.nullable else ' not null'}" for field in schema
+    )
     return Survey(digest, Layout("parquet", text_field, "utf-8", cells=columns), tuple(shards))
 
 
@@ -59,7 +61,7 @@ def label_row_group(
         metadata = file.metadata.row_group(shard.start)
         n_rows = max(1, _BATCH * metadata.num_rows // max(1, metadata.total_byte_size))
         with pa.ipc.new_stream(out, schema) as stream:
-            for batch in file.iter_batches(min(n_rows, 1 << 14), row_groups=[shard.start]):
+            for batch in _batches(file, shard, min(n_rows, 1 << 14)):
                 kept, texts = [], []
                 for i, value in enumerate(batch.column(text_field)):
                     try:
@@ -73,6 +75,17 @@ def label_row_group(
                     _answered(batch.take(pa.array(kept, pa.int64())), label(texts), schema)
                 )
     return labelled
+
+
+def _batches(file: Any, shard: Shard, n_rows: int) -> Iterator[Any]:
+    """Yield a row group, so many rows at a time."""
+    pa, _ = _pyarrow()
+    try:
+        yield from file.iter_batches(n_rows, row_groups=[shard.start])
+    except (pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None):  # the disk's trouble, not the file's
+            raise
+        raise BulkError(f"{shard.source.file}: is damaged: {error}") from error
 
 
 def _text(value: Any, text_field: str) -> str:

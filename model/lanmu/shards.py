@@ -262,8 +262,8 @@ def opened(shard: Shard) -> Iterator[Any]:
             file.seek(shard.start)
             yield file
         return
-    path, stream, at = getattr(_kept, "reading", _NOTHING)
-    if path != shard.source.path or at > shard.start:
+    source, stream, at = getattr(_kept, "reading", _NOTHING)
+    if source != shard.source or at > shard.start:
         file = Path(shard.source.path).open("rb")  # noqa: SIM115 - closed with the stream
         stream, at = _unpacked(file, shard.source.packing), 0
         weakref.finalize(stream, file.close)
@@ -271,10 +271,10 @@ def opened(shard: Shard) -> Iterator[Any]:
     while at < shard.start and (skipped := len(stream.read(min(_BUFFER, shard.start - at)))):
         at += skipped
     yield stream
-    _kept.reading = (shard.source.path, stream, shard.start + shard.size)
+    _kept.reading = (shard.source, stream, shard.start + shard.size)
 
 
-_NOTHING: tuple[str, Any, int] = ("", None, 0)
+_NOTHING: tuple[Source | None, Any, int] = (None, None, 0)
 _kept = threading.local()
 
 

@@ -176,7 +176,7 @@ def test_tables_keep_their_cells(tmp_path, form, delimiter):
     added = [answer.label, str(round(answer.probability, 4)), " ".join(answer.topics)]
     assert found == [[*head, "label", "probability", "topics"], *[[*cells, *added]] * 31]
     two.write_text("text\n", encoding="utf-8")
-    with pytest.raises(BulkError, match=rf"two\.{form}: has other columns than .*one\.{form}"):
+    with pytest.raises(BulkError, match=rf"two\.{form}: has the columns text, but .*one"):
         label_files([one, two], output)
 
 
@@ -337,8 +337,10 @@ def test_inputs_and_outputs_that_cannot_be_used_are_refused(tmp_path, news):
         label_files([news], tmp_path / "labelled.txt")
     with pytest.raises(BulkError, match="can't become csv"):
         label_files([news], tmp_path / "labelled.csv")
-    with pytest.raises(BulkError, match=r"news\.jsonl: is an input too"):
+    with pytest.raises(BulkError, match=r"news\.jsonl: is an input, and would be written"):
         label_files([news], news)
+    with pytest.raises(BulkError, match="there is nothing to label"):
+        label_files([], output)
     with pytest.raises(BulkError, match=r"labelled\.jsonl: is in the folder .*, which is read"):
         label_files([tmp_path], output)
     with pytest.raises(BulkError, match="its folder does not exist"):
@@ -355,6 +357,26 @@ def test_inputs_and_outputs_that_cannot_be_used_are_refused(tmp_path, news):
     with pytest.raises(BulkError, match="is a folder"):
         label_files([news], tmp_path / "folder.jsonl")
     assert {file.name for file in tmp_path.iterdir()} == {"news.jsonl", "folder.jsonl"}
+
+
+def test_an_input_is_not_taken_for_the_file_of_rejected_rows(tmp_path):
+    news = tmp_path / "labelled.jsonl.rejected.jsonl"
+    news.write_text('{"text": "暖气"}\n', encoding="utf-8")
+    with pytest.raises(BulkError, match=r"rejected\.jsonl: is an input, and would be written"):
+        label_files([news], tmp_path / "labelled.jsonl")
+    assert list(tmp_path.iterdir()) == [news]
+
+
+@pytest.mark.parametrize("packing", [".gz", ".zst"])
+def test_of_nothing_comes_a_packed_file_of_nothing(tmp_path, packing):
+    if packing == ".zst":
+        pytest.importorskip("backports.zstd" if sys.version_info < (3, 14) else "compression.zstd")
+    news, output = tmp_path / "news.jsonl", tmp_path / f"labelled.jsonl{packing}"
+    news.touch()
+    assert label_files([news], output).rows == 0
+    assert output.stat().st_size > 0
+    again = tmp_path / f"again.jsonl{packing}"
+    assert label_files([output], again).rows == 0
 
 
 # failures

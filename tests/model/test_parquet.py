@@ -102,8 +102,27 @@ def test_files_are_joined_in_order(tmp_path, news, table):
     assert label_files([more, news], labelled).rows == 42
     assert pq.read_table(labelled)["id"].to_pylist()[:4] == [0, 1, 0, 1]
     pq.write_table(table.select(["text"]), more)
-    with pytest.raises(BulkError, match=r"more\.parquet: has other columns than .*news\.parquet"):
+    with pytest.raises(BulkError, match=r"more\.parquet: has the columns text: .*news"):
         label_files([news, more], labelled)
+
+
+def test_columns_that_may_and_may_not_be_null_are_not_joined(tmp_path):
+    files = [tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for file, nullable in zip(files, (True, False), strict=True):
+        schema = pa.schema([pa.field("text", pa.string(), nullable)])
+        pq.write_table(pa.table({"text": ["暖气"]}, schema), file)
+        assert label_files([file], tmp_path / f"labelled-{file.name}").labelled == 1
+    with pytest.raises(BulkError, match=r"has the columns text: string not null, but .* has"):
+        label_files(files, tmp_path / "labelled.parquet")
+    assert not (tmp_path / "labelled.parquet.unfinished").exists()
+
+
+def test_a_damaged_page_is_told_with_the_file_that_has_it(tmp_path, news):
+    data = bytearray(news.read_bytes())
+    data[20:200] = bytes(180)
+    news.write_bytes(data)
+    with pytest.raises(BulkError, match=r"news\.parquet: is damaged: "):
+        label_files([news], tmp_path / "labelled.parquet")
 
 
 def test_a_file_without_rows_gives_one(tmp_path, table):

@@ -72,6 +72,18 @@ def test_shards_can_be_read_in_any_order(tmp_path, packing):
     assert b"".join(row.data + b"\n" for row in sorted(rows)) == data
 
 
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_a_file_that_took_the_place_of_another_is_read_anew(tmp_path, packing):
+    file = tmp_path / f"news.jsonl{packing}"
+    write_rows(file, packing=packing)
+    rows_of(surveyed(file).shards[0])
+    data = write_rows(file, n=70, packing=packing).replace(b"id", b"no")
+    file.write_bytes(pack(data, packing))
+    shard = surveyed(file).shards[1]
+    rows = b"".join(row.data + b"\n" for row in rows_of(shard))
+    assert rows == data[shard.start : shard.start + shard.size]
+
+
 def test_a_reader_that_fails_leaves_nothing_behind_for_the_next(tmp_path):
     file = tmp_path / "news.jsonl.gz"
     write_rows(file, packing=".gz")
