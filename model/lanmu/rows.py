@@ -7,10 +7,10 @@ its end: numbers, escapes, quotes and line ends of the other fields stay as they
     {"id": 1.0, "text": "停暖", "label": "heating", "probability": 0.97, "topics": ["heating"]}
 """
 
-import codecs
 import csv
 import functools
 import io
+import itertools
 import json
 import re
 from collections import Counter
@@ -156,16 +156,13 @@ def csv_records(
     delimiter = DELIMITERS[form]
     lines = _lines(stream, offset, line, end)
     for first in lines:
-        record = first
+        parts, size = [first.data], first.size
         is_open = _leaves_cell_open(first.data, delimiter, False)
-        while is_open and record.size <= ROW_LIMIT:
-            following = next(lines, None)
-            if following is None:
-                break
-            data = (record.data + following.data)[: ROW_LIMIT + 1]
-            record = Record(record.offset, record.line, record.size + following.size, data)
+        while is_open and size <= ROW_LIMIT and (following := next(lines, None)):
+            parts.append(following.data)
+            size += following.size
             is_open = _leaves_cell_open(following.data, delimiter, True)
-        yield record
+        yield Record(first.offset, first.line, size, b"".join(parts)[: ROW_LIMIT + 1])
 
 
 def _lines(stream: Readable, offset: int, line: int, end: int | None) -> Iterator[Record]:
@@ -222,11 +219,11 @@ class Layout:
     ) -> tuple[Sequence[bytes], list[str], list[tuple[Record, BadRowError]]]:
         """Return the rows to label, their texts, and the rows that can't be labelled, with why."""
         if batch.size > ROW_LIMIT and len(batch.rows) == 1:
-            return [], [], [(next(batch.records()), _too_long(batch.size))]
+            return [], [], [(next(batch.records()), _too_long(batch.size, batch.rows[0]))]
         text_of = self._json_text if self.form == "jsonl" else self._csv_text
         good = batch.rows
         if not batch.offset:
-            good = [good[0].removeprefix(codecs.BOM_UTF8), *good[1:]]
+            good = [good[0].removeprefix(_mark(self.encoding)), *good[1:]]
         texts: list[str] = []
         bad: dict[int, BadRowError] = {}
         for i, row in enumerate(good):
@@ -255,7 +252,7 @@ class Layout:
                 raise BadRowError("an empty line") from None
             raise BadRowError(f"not JSON: {error.msg} (character {error.pos + 1})") from None
         except RecursionError:
-            raise BadRowError("nested too deeply") from None
+            raise _too_deep() from None
         if type(row) is not dict:
             raise BadRowError(f"{_JSON_TYPES[type(row)]}, not an object")
         text = row.get(self.text_field)
@@ -290,7 +287,7 @@ class Layout:
     def _with_cells(self, data: bytes, cells: tuple[object, ...]) -> bytes:
         added = io.StringIO()
         csv.writer(added, delimiter=DELIMITERS[self.form], lineterminator="").writerow(("", *cells))
-        end = b"\r\n" if self.header.endswith(b"\r\n") else b"\n"
+        end = b"\r\n" if data.endswith((b"\r", b"\r\n")) else b"\n"
         return data.rstrip(b"\r\n") + added.getvalue().encode(self.encoding) + end
 
     def first_line(self) -> bytes:
@@ -301,16 +298,26 @@ class Layout:
 def decoded(row: Record, encoding: str) -> str:
     """Return what a row says; a byte order mark at the file's start is no part of it."""
     if row.size > ROW_LIMIT:
-        raise _too_long(row.size)
-    data = row.data if row.offset else row.data.removeprefix(codecs.BOM_UTF8)
+        raise _too_long(row.size, row.data)
+    data = row.data if row.offset else row.data.removeprefix(_mark(encoding))
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise _undecodable(error) from None
 
 
-def _too_long(size: int) -> BadRowError:
-    return BadRowError(f"{size:,} bytes, over the limit of {ROW_LIMIT:,} a row")
+def _mark(encoding: str) -> bytes:
+    """Return what a byte order mark is in an encoding."""
+    return "\ufeff".encode(encoding)
+
+
+def _too_long(size: int, data: bytes) -> BadRowError:
+    lines = _lines_told(data.rstrip(b"\r\n").count(b"\n"))
+    return BadRowError(f"{size:,} bytes, over the limit of {ROW_LIMIT:,} a row{lines}")
+
+
+def _lines_told(n_newlines: int) -> str:
+    return f" (it has {n_newlines + 1:,} lines: is a quote left open?)" if n_newlines else ""
 
 
 def _undecodable(error: UnicodeDecodeError) -> BadRowError:
@@ -322,11 +329,13 @@ def csv_cells(row: str, form: str) -> list[str]:
     """Return the cells of a row of CSV or TSV."""
     if not row.strip("\r\n"):
         raise BadRowError("an empty line")
-    csv.field_size_limit(ROW_LIMIT)  # the module's own limit is 131,072 characters
+    if csv.field_size_limit() < ROW_LIMIT:  # the module's own limit is 131,072 characters
+        csv.field_size_limit(ROW_LIMIT)
     try:
         return next(csv.reader([row], delimiter=DELIMITERS[form], strict=True))
     except csv.Error as error:
-        raise BadRowError(f"not {form.upper()}: {error}") from None
+        lines = _lines_told(row.rstrip("\r\n").count("\n"))
+        raise BadRowError(f"not {form.upper()}: {error}{lines}") from None
 
 
 def check_columns(file: str, columns: Sequence[str], text_field: str) -> None:
@@ -367,6 +376,8 @@ def _decoder(**options: Any) -> json.JSONDecoder:
 
 _scan_once = _decoder().scan_once  # type: ignore[attr-defined]
 _CHECKING = _decoder(object_pairs_hook=_object)
+_DEPTH_LIMIT = 100  # which Python can read however deep its own stack is
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}]')  # or a string, which may have some
 _BLANK_COLON = re.compile(r":(?<=[ \t\r]:)")  # is searched for by the colon, the rarer one
 
 
@@ -380,12 +391,27 @@ def _json_value(written: str) -> Any:
         value, end = _scan_once(written, 0)
     except StopIteration:
         value = None
-    if type(value) is dict and (end == len(written) or not written[end:].strip(" \t\r")):
+    is_whole = type(value) is dict and (end == len(written) or not written[end:].strip(" \t\r"))
+    if is_whole and ("[" not in written or _depth(written) <= _DEPTH_LIMIT):
         if written.count(":") == len(value):
             return value
         if written.count('":') == len(value) and not _BLANK_COLON.search(written):
             return value
+    if _depth(written) > _DEPTH_LIMIT:
+        raise _too_deep()
     return _CHECKING.decode(written)
+
+
+def _depth(written: str) -> int:
+    """Return how deep JSON is nested, or a lower number where that is within the limit."""
+    if written.count("[") + written.count("{") <= _DEPTH_LIMIT:
+        return 0
+    brackets = _BRACKET.findall(written)
+    return max(itertools.accumulate((bracket in "[{") - (bracket in "]}") for bracket in brackets))
+
+
+def _too_deep() -> BadRowError:
+    return BadRowError(f"nested more than {_DEPTH_LIMIT} deep")
 
 
 @functools.lru_cache(1 << 16)

@@ -141,7 +141,7 @@ class TopicModel:
         return table
 
     def __post_init__(self) -> None:
-        """Build what labelling needs before a caller starts threads or forks."""
+        """Build what every text takes before a caller starts threads or forks."""
         self.vocabulary.prepare()
         _ = self._cut, self._table
 
@@ -315,7 +315,7 @@ class TopicModel:
         text
             One text.
         label
-            The label to explain; the most probable one if None.
+            The label to explain; the one with the highest score if None.
 
         Raises
         ------

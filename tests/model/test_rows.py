@@ -237,7 +237,7 @@ def test_a_quote_that_is_never_closed_takes_rows_with_it_up_to_the_limit(monkeyp
     assert [row.line for row in rows] == [1, 2, 7, 8]
     reason = read(table(b"id,text\n"), rows[1].data)
     assert isinstance(reason, BadRowError)
-    assert "over the limit of 30 a row" in str(reason)
+    assert "over the limit of 30 a row (it has 5 lines: is a quote left open?)" in str(reason)
 
 
 def test_a_long_line_is_skipped_and_the_next_one_found():
@@ -280,7 +280,7 @@ def test_reading_stops_at_the_end_of_the_shard():
     ("row", "written"),
     [
         ('7,"a ""热"" b"\n', '7,"a ""热"" b",heating,0.9877,heating ecology\n'),
-        ("007,a\r\n", "007,a,heating,0.9877,heating ecology\n"),
+        ("007,a\r\n", "007,a,heating,0.9877,heating ecology\r\n"),
         ("7,a", "7,a,heating,0.9877,heating ecology\n"),
         ('"7","a\nb"\n', '"7","a\nb",heating,0.9877,heating ecology\n'),
         ("7,\n", "7,,heating,0.9877,heating ecology\n"),
@@ -298,7 +298,7 @@ def test_the_header_keeps_its_mark_and_its_line_end():
     layout = table("\ufefftext,编号\r\n".encode())
     assert layout.first_line() == "\ufefftext,编号,label,probability,topics\r\n".encode()
     assert layout.cells == ("text", "编号")
-    assert layout.labelled([b"a,1\n"], NO_ANSWER) == b"a,1,,,\r\n"
+    assert layout.labelled([b"a,1\r"], NO_ANSWER) == b"a,1,,,\r\n"
     assert jsonl().first_line() == b""
 
 
@@ -315,6 +315,7 @@ def test_labels_with_commas_are_quoted():
         (b"1,2,3\n", "3 cells, where the header has 2"),
         (b"\n", "an empty line"),
         (b'1,"open\n', "not CSV: unexpected end of data"),
+        (b'1,"a\nb\n', "not CSV: unexpected end of data (it has 2 lines: is a quote left open?)"),
         (b'1,"shut"er\n', "not CSV: ',' expected after '\"'"),
         (b"1,\xb9\xa9\n", "not UTF-8: byte 3 of the row is 0xb9"),
     ],
@@ -347,6 +348,31 @@ def test_rows_say_the_same_together_and_alone(rows, last, encoding):
     layout = jsonl(encoding=encoding)
     together = texts(layout, rows)
     assert list(map(repr, together)) == [repr(read(layout, row)) for row in rows]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_a_byte_order_mark_is_no_part_of_the_first_row(encoding):
+    row = '\ufeff{"text": "暖气"}'.encode(encoding)
+    _, found, bad = jsonl(encoding=encoding).read(Batch(0, 1, len(row), [row]))
+    assert (found, bad) == (["暖气"], [])
+
+
+@pytest.mark.parametrize(("open_", "shut"), [("[", "]"), ('{"a": ', "}"), ("[[[", "]]]")])
+def test_how_deep_a_row_may_be_does_not_depend_on_how_deep_python_is(open_, shut):
+    def row(depth):
+        times = depth // len(shut)
+        return f'{{"text": "[[[", "x": {open_ * times}1{shut * times}}}'.encode()
+
+    def read_from(frames, row):
+        return read_from(frames - 1, row) if frames else read(jsonl(), row)
+
+    for frames in (0, 300):
+        assert read_from(frames, row(99)) == "[[["  # in an object, which is one more
+        assert str(read_from(frames, row(102))) == "nested more than 100 deep"
+
+
+def test_brackets_in_strings_nest_nothing():
+    assert read(jsonl(), b'{"text": "' + b"[{" * 500 + b'\\"[", "x": []}') == "[{" * 500 + '"['
 
 
 def test_cells_may_be_longer_than_the_csv_module_allows_at_first():
