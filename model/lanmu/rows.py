@@ -251,8 +251,6 @@ class Layout:
             if not line.strip(" \t\v\f\r"):
                 raise BadRowError("an empty line") from None
             raise BadRowError(f"not JSON: {error.msg} (character {error.pos + 1})") from None
-        except RecursionError:
-            raise _too_deep() from None
         if type(row) is not dict:
             raise BadRowError(f"{_JSON_TYPES[type(row)]}, not an object")
         text = row.get(self.text_field)
@@ -385,21 +383,24 @@ def _json_value(written: str) -> Any:
     """Read JSON in which no object has a name twice, sooner where that is plain to see.
 
     Each name takes a colon. So there is none twice in an object that has as many names as there are
-    colons, or as there are colons after a quote while none stands after a blank.
+    colons, or as there are colons after a quote while none stands after a blank. Such an object has
+    no other one in it but an empty one, so that only lists can make it deep.
     """
     try:
         value, end = _scan_once(written, 0)
-    except StopIteration:
-        value = None
-    is_whole = type(value) is dict and (end == len(written) or not written[end:].strip(" \t\r"))
-    if is_whole and ("[" not in written or _depth(written) <= _DEPTH_LIMIT):
-        if written.count(":") == len(value):
-            return value
-        if written.count('":') == len(value) and not _BLANK_COLON.search(written):
-            return value
-    if _depth(written) > _DEPTH_LIMIT:
-        raise _too_deep()
-    return _CHECKING.decode(written)
+    except (StopIteration, ValueError, RecursionError):  # which is told below
+        value, end = None, 0
+    is_plain = (
+        type(value) is dict
+        and (end == len(written) or not written[end:].strip(" \t\r"))
+        and (
+            written.count(":") == len(value)
+            or (written.count('":') == len(value) and not _BLANK_COLON.search(written))
+        )
+    )
+    if (not is_plain or "[" in written) and _depth(written) > _DEPTH_LIMIT:
+        raise BadRowError(f"nested more than {_DEPTH_LIMIT} deep")
+    return value if is_plain else _CHECKING.decode(written)
 
 
 def _depth(written: str) -> int:
@@ -408,10 +409,6 @@ def _depth(written: str) -> int:
         return 0
     brackets = _BRACKET.findall(written)
     return max(itertools.accumulate((bracket in "[{") - (bracket in "]}") for bracket in brackets))
-
-
-def _too_deep() -> BadRowError:
-    return BadRowError(f"nested more than {_DEPTH_LIMIT} deep")
 
 
 @functools.lru_cache(1 << 16)

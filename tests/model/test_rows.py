@@ -357,18 +357,25 @@ def test_a_byte_order_mark_is_no_part_of_the_first_row(encoding):
     assert (found, bad) == (["暖气"], [])
 
 
+def read_from(frames, row):
+    """Return what `read` does, from so many frames deeper on the stack."""
+    return read_from(frames - 1, row) if frames else read(jsonl(), row)
+
+
 @pytest.mark.parametrize(("open_", "shut"), [("[", "]"), ('{"a": ', "}"), ("[[[", "]]]")])
 def test_how_deep_a_row_may_be_does_not_depend_on_how_deep_python_is(open_, shut):
     def row(depth):
         times = depth // len(shut)
         return f'{{"text": "[[[", "x": {open_ * times}1{shut * times}}}'.encode()
 
-    def read_from(frames, row):
-        return read_from(frames - 1, row) if frames else read(jsonl(), row)
-
     for frames in (0, 300):
         assert read_from(frames, row(99)) == "[[["  # in an object, which is one more
         assert str(read_from(frames, row(102))) == "nested more than 100 deep"
+
+
+def test_what_else_is_wrong_with_a_deep_row_does_not_depend_on_it_either():
+    row = b'{"text": "x", "y": ' + b"[" * 600 + b"NaN x"
+    assert [str(read_from(frames, row)) for frames in (0, 300)] == ["nested more than 100 deep"] * 2
 
 
 def test_brackets_in_strings_nest_nothing():
