@@ -45,6 +45,7 @@ from lanmu import text, words
 from lanmu.errors import LanmuError
 from lanmu.features import MAX_NGRAM, Vocabulary, are_ngrams
 from lanmu.topic_model import TopicModel
+from lanmu.whole_file import whole
 
 FORMAT = 1
 SHIPPED = Path(__file__).with_name("topics.lanmu")
@@ -86,8 +87,6 @@ def save_model(model: TopicModel, path: str | Path) -> None:
         _from_bytes(data)
     except ModelFileError as error:
         raise ModelFileError(f"{path}: this model could not be loaded again: {error}") from error
-    from lanmu.whole_file import whole  # noqa: PLC0415 - its imports would slow down the start
-
     with whole(path) as file:
         file.write(data)
 
